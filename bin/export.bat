@@ -1,0 +1,5 @@
+@echo off
+rem A checkpoint in, a verified ONNX net out. --help tells more.
+call "%~dp0environment.bat" export
+if errorlevel 1 exit /b 1
+"%TRANSCENDENCE_PYTHON%" -P -m export %*

@@ -1,0 +1,125 @@
+"""What a net is told about a position: numbers for the board, the game's state and the two ratings.
+
+Knows: the value ranges of every input column, how to compute them from a python-chess board, and the rating
+buckets. Everything is from the mover's side: for Black the board is turned upside down and the colours are
+swapped. Does not know tensors of many games (``training.replay`` makes the same numbers for whole batches).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from enum import IntEnum
+
+import chess
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.attacks import ATTACKER_CLASSES, Pieces, least_attacker_bits
+from engine.vocabulary import FLIP, ID_OF
+
+PIECE_CODES = 13
+"""Values of a square: 0 empty, 1..6 the mover's pawn, knight, bishop, rook, queen, king, 7..12 the opponent's."""
+
+ATTACK_CODES = len(ATTACKER_CLASSES) ** 2
+"""Values of a square's attack code: 6 x the mover's least attacker + the opponent's least attacker."""
+
+BOARD_CODES = {"none": 1, "sum": PIECE_CODES, "attacks": PIECE_CODES * ATTACK_CODES, "conv": PIECE_CODES * ATTACK_CODES,
+               "squares": PIECE_CODES * ATTACK_CODES}  # fmt: skip
+"""How many values a square of the ``board`` input takes, by the net's ``board_input``.
+
+``sum`` takes the piece code alone; with attacks the code is ``piece * ATTACK_CODES + attack code``.
+"""
+
+STATE_SIZES = (16, 9, 3, 8)
+"""Number of values of each ``state`` column: castling rights (bits: own short, own long, opponent's short,
+opponent's long), en-passant file (0 none, 1..8 = a..h), earlier occurrences of the position (2 = two or more),
+fifty-move bucket."""
+
+FIFTY_LIMITS = np.array([2, 5, 10, 20, 40, 60, 80], dtype=np.int64)
+"""A half-move clock of c falls into the bucket that counts how many of these limits are <= c."""
+
+RATING_BUCKETS = 26
+"""Values of a rating: 0 unknown, 1 below 600, then steps of 100, 25 from 2900 up."""
+
+RATINGS_SIZES = (RATING_BUCKETS, RATING_BUCKETS, 5)
+"""Number of values of each ``ratings`` column: the mover's bucket, the opponent's bucket, the rating scale."""
+
+
+class Scale(IntEnum):
+    """Which rating list a rating belongs to; 1500 is not the same player on each."""
+
+    UNKNOWN = 0
+    LICHESS = 1
+    CHESSCOM = 2
+    FIDE = 3
+    ENGINE = 4
+
+
+def rating_bucket(rating: int) -> int:
+    """The bucket of a rating in points; 0 or less means unknown."""
+    return 0 if rating <= 0 else min(max(rating // 100 - 4, 1), RATING_BUCKETS - 1)
+
+
+def move_id(move: chess.Move, turn: chess.Color) -> int:
+    """The id of ``move`` as the side ``turn`` sees it. Raises KeyError for a move outside the vocabulary (a drop, null)."""
+    found = -1 if not move or move.drop else int(ID_OF[move.from_square, move.to_square, (move.promotion or 1) - 1])
+    if found < 0:
+        raise KeyError(f"expected a move from one square to another that a queen or a knight could make, got {move.uci()}")
+    return found if turn == chess.WHITE else int(FLIP[found])
+
+
+def board_codes(board: chess.Board, board_input: str) -> NDArray[np.int64]:
+    """(64,) code of each square for a net with this ``board_input`` (see BOARD_CODES), from the mover's side."""
+    codes = np.zeros(64, dtype=np.int64)
+    if board_input == "none":
+        return codes
+    flip = 0 if board.turn else 56
+    for square, piece in board.piece_map().items():
+        codes[square ^ flip] = piece.piece_type + (0 if piece.color == board.turn else 6)
+    if BOARD_CODES[board_input] == PIECE_CODES:
+        return codes
+    return codes * ATTACK_CODES + _attack_codes(board)
+
+
+def _attack_codes(board: chess.Board) -> NDArray[np.int64]:
+    empty = ~board.occupied & chess.BB_ALL
+    planes: list[int] = []
+    for colour in (board.turn, not board.turn):
+        planes += least_attacker_bits(_pieces(board, colour), empty, up=colour)
+    bits = np.unpackbits(np.array(planes, dtype=np.uint64).view(np.uint8).reshape(6, 8), axis=1, bitorder="little")
+    codes = np.array([6, 12, 24, 1, 2, 4], dtype=np.int64) @ bits.astype(np.int64)
+    return codes if board.turn else codes.reshape(8, 8)[::-1].reshape(64)
+
+
+def _pieces(board: chess.Board, colour: chess.Color) -> Pieces[int]:
+    own = board.occupied_co[colour]
+    return Pieces(
+        board.pawns & own, board.knights & own, board.bishops & own, board.rooks & own, board.queens & own, board.kings & own
+    )  # fmt: skip
+
+
+def state_codes(board: chess.Board, repetitions: int) -> NDArray[np.int64]:
+    """(4,) the ``state`` columns (see STATE_SIZES); ``repetitions`` counts earlier occurrences of this position."""
+    us, them = board.turn, not board.turn
+    castling = (
+        board.has_kingside_castling_rights(us)
+        + 2 * board.has_queenside_castling_rights(us)
+        + 4 * board.has_kingside_castling_rights(them)
+        + 8 * board.has_queenside_castling_rights(them)
+    )
+    en_passant = chess.square_file(board.ep_square) + 1 if _en_passant_possible(board) and board.ep_square is not None else 0
+    fifty = int(np.searchsorted(FIFTY_LIMITS, board.halfmove_clock, side="right"))
+    return np.array([castling, en_passant, min(repetitions, 2), fifty], dtype=np.int64)
+
+
+def _en_passant_possible(board: chess.Board) -> bool:
+    return board.ep_square is not None and board.has_pseudo_legal_en_passant()
+
+
+def position_key(board: chess.Board) -> Hashable:
+    """Equal for positions that count as repetitions of each other: same pieces, mover, castling rights, en passant."""
+    return (
+        board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings,
+        board.occupied_co[chess.WHITE], board.turn, board.clean_castling_rights(),
+        board.ep_square if _en_passant_possible(board) else None,
+    )  # fmt: skip

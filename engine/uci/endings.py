@@ -1,0 +1,84 @@
+"""Exact endings from Syzygy tables, through python-chess. Knows tables and which moves keep the best result; no net."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import chess
+import chess.syzygy
+
+from engine.errors import OptionError
+
+
+class Probe(Protocol):
+    """What is needed of ``chess.syzygy.Tablebase``."""
+
+    def probe_wdl(self, board: chess.Board) -> int: ...
+    def probe_dtz(self, board: chess.Board) -> int: ...
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the tables say about a position."""
+
+    moves: frozenset[chess.Move]
+    """The moves to choose from: the fastest to a win, all that hold a draw, or the longest resistance."""
+    wdl: tuple[float, float, float]
+    """Exact win, draw, loss for the side to move, the fifty-move rule included."""
+
+
+class Tables:
+    """The tables of some folders."""
+
+    def __init__(self, probe: Probe, *, largest: int) -> None:
+        self._probe = probe
+        self.largest = largest
+
+    @classmethod
+    def open(cls, folders: str) -> Tables:
+        """The tables in ``folders``, separated as in PATH. Raises OptionError where none is found."""
+        tablebase = chess.syzygy.Tablebase()
+        found: list[str] = []
+        for folder in folders.split(os.pathsep):
+            try:
+                tablebase.add_directory(folder)
+                found += [path.stem for path in Path(folder).glob("*.rtbw")]
+            except OSError as error:
+                raise OptionError(f"option SyzygyPath: cannot read {folder} ({error}); the net plays endings") from None
+        if not found:
+            raise OptionError(f"option SyzygyPath: no tables (*.rtbw) in {folders}; the net plays endings")
+        return cls(tablebase, largest=max(len(name) - 1 for name in found))
+
+    def probe(self, board: chess.Board) -> Ending | None:
+        """What the tables say; None for a position they do not hold."""
+        if board.castling_rights or chess.popcount(board.occupied) > self.largest:
+            return None
+        try:
+            ranks = {move: self._rank(board, move) for move in board.legal_moves}
+        except (KeyError, chess.syzygy.MissingTableError):
+            return None
+        best = max(ranks.values())
+        wdl = (1.0, 0.0, 0.0) if best > 0 else (0.0, 0.0, 1.0) if best < 0 else (0.0, 1.0, 0.0)
+        return Ending(frozenset(move for move, rank in ranks.items() if rank == best), wdl)
+
+    def _rank(self, board: chess.Board, move: chess.Move) -> int:
+        """Higher is better for the mover: mate, then wins by speed, draws, then losses by length.
+
+        The half-move clock is part of the distance, so that captures and pawn moves that keep the win come first and a win
+        that the fifty-move rule spoils counts as a draw.
+        """
+        board.push(move)
+        try:
+            if board.is_checkmate():
+                return 10_000
+            if board.is_stalemate() or board.is_insufficient_material():
+                return 0
+            distance = self._probe.probe_dtz(board)
+            if abs(self._probe.probe_wdl(board)) < 2 or abs(distance) + board.halfmove_clock > 100:
+                return 0
+            return 5_000 - (abs(distance) + board.halfmove_clock) if distance < 0 else distance + board.halfmove_clock - 5_000
+        finally:
+            board.pop()

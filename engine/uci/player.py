@@ -1,0 +1,230 @@
+"""The worker's side of the conversation: does, one after another, what the session has queued.
+
+Knows the settings, the game line, the net that is open and why none is. Heavy modules are imported with this one, in
+the worker's thread. Does not know pipes or threads; what it says goes through ``emit``.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import chess
+import numpy as np
+
+from engine.errors import TranscendenceError
+from engine.evaluator import GameCache, Players
+from engine.uci import options
+from engine.uci.endings import Tables
+from engine.uci.options import Settings
+from engine.uci.perft import perft
+from engine.uci.position import Line, write_move
+from engine.uci.protocol import (
+    BestMove,
+    Command,
+    Debug,
+    Info,
+    IsReady,
+    NewGame,
+    Position,
+    ReadyOk,
+    Reply,
+    Say,
+    SetOption,
+    Unknown,
+)
+from engine.uci.session import Search
+from engine.uci.thinking import Judge, Task, show_end, think
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A net, ready to play."""
+
+    judge: Judge
+    summary: str
+    """One line for people: which net on which device."""
+    play: dict[str, Any] = field(default_factory=dict)
+    """How it wants to be used: ``rating`` (points) and ``scale`` (``engine.encoding.Scale``) of its own side."""
+
+
+def open_net(settings: Settings) -> Opened:
+    """The net that the settings name. Raises NetError."""
+    from engine.evaluator import Evaluator
+    from engine.net import Net, find_net
+
+    threads = min(settings.threads, os.cpu_count() or 1)
+    net = Net.open(find_net(settings.model or None), device=settings.device, threads=threads)
+    info = net.info
+    summary = f"net {info.name} ({info.board_input}, {info.precision}) on {info.device}: {info.path}"
+    return Opened(Evaluator(net, hash_mb=settings.hash_mb), summary, info.play)
+
+
+def players(settings: Settings, play: dict[str, Any], *, white: bool) -> Players:
+    """The rating inputs: ours from UCI_Elo or the net's own advice, the opponent's from UCI_Opponent or the same.
+
+    In training both were known or both hidden, so one is never given alone.
+    """
+    own = settings.elo if settings.limit_strength else int(play.get("rating", 0))
+    theirs = settings.opponent.rating if settings.opponent and settings.opponent.rating else own
+    if not own:
+        return Players()
+    scale = int(play.get("scale", 0))
+    return Players(own, theirs, scale) if white else Players(theirs, own, scale)
+
+
+class Player:
+    """Does what is queued. ``ended`` is called just before each search's ``bestmove``."""
+
+    def __init__(
+        self,
+        emit: Callable[[Reply], None],
+        ended: Callable[[Search], None],
+        *,
+        opener: Callable[[Settings], Opened] = open_net,
+        model: str = "",
+        log_to: Callable[[str], None] = lambda path: None,
+    ) -> None:
+        self._emit, self._ended, self._opener, self._log_to = emit, ended, opener, log_to
+        self._settings = replace(options.default_settings(), model=model)
+        self._line = Line()
+        self._opened: Opened | None = None
+        self._cache: GameCache | None = None
+        self._fault = ""
+        self._net_key: object = None
+        self._tables: Tables | None = None
+        self._random = np.random.default_rng()
+        self._debug = False
+
+    def perform(self, task: Command | Search) -> None:
+        """Do one thing. Never raises: what goes wrong is said, and the engine lives on."""
+        try:
+            self._perform(task)
+        except TranscendenceError as error:
+            self._emit(Say(str(error)))
+        except Exception as error:
+            self._emit(Say(f"internal error, please report it: {_describe(error)}"))
+        if isinstance(task, IsReady):
+            self._emit(ReadyOk())
+
+    def _perform(self, task: Command | Search) -> None:
+        match task:
+            case Search():
+                self._search(task)
+            case SetOption():
+                self._set_option(task)
+            case Position():
+                illegal = self._line.follow(task)
+                if illegal:
+                    self._emit(Say(str(illegal)))
+            case NewGame():
+                self._new_game()
+            case IsReady():
+                self._net()
+                if self._fault:
+                    self._emit(Say(self._fault))
+            case Debug(on):
+                self._debug = on
+            case Unknown(text):
+                if self._debug:
+                    self._emit(Say(f"not understood, ignored: {text}"))
+
+    # Options and net ---------------------------------------------------------------------------------------------
+
+    def _set_option(self, command: SetOption) -> None:
+        option = options.find(command.name)
+        if option is None:
+            if self._debug:
+                self._emit(Say(f"no such option, ignored: {command.name}"))
+            return
+        before = self._settings
+        self._settings = options.changed(before, option, command.value)
+        if option.name == options.CLEAR_HASH:
+            self._forget()
+        elif self._settings.log_file != before.log_file:
+            self._log_to(self._settings.log_file)
+        elif self._settings.syzygy_path != before.syzygy_path:
+            self._tables = None
+            self._tables = Tables.open(self._settings.syzygy_path) if self._settings.syzygy_path else None
+
+    def _net(self) -> Opened | None:
+        """The net for the settings as they are, opened when they have changed; None, and ``_fault``, where that fails."""
+        if self._net_key != self._settings.net_key:
+            self._net_key = self._settings.net_key
+            self._opened, self._cache, self._fault = None, None, ""
+            try:
+                self._opened = self._opener(self._settings)
+                self._emit(Say(self._opened.summary))
+            except TranscendenceError as error:
+                self._fault = f"no net, moves mean nothing: {error}"
+            except Exception as error:
+                self._fault = f"no net, moves mean nothing: it could not be opened: {_describe(error)}"
+        return self._opened
+
+    def _new_game(self) -> None:
+        self._forget()
+        if self._fault:
+            self._net_key = None  # the file may have been mended meanwhile
+
+    def _forget(self) -> None:
+        self._cache = None
+
+    # Searching ---------------------------------------------------------------------------------------------------
+
+    def _search(self, search: Search) -> None:
+        """Exactly one ``bestmove``, whatever happens."""
+        best = None
+        try:
+            best = self._best_move(search)
+        except TranscendenceError as error:
+            self._emit(Say(f"this net cannot play here, moves mean nothing: {error}"))
+        except Exception as error:
+            self._emit(Say(f"internal error, please report it: {_describe(error)}"))
+        best = best or self._makeshift(search)
+        self._ended(search)
+        self._emit(best)
+
+    def _best_move(self, search: Search) -> BestMove | None:
+        board = self._line.board
+        if search.go.perft is not None:
+            perft(board, search, self._emit, chess960=self._settings.chess960)
+        if not any(board.legal_moves):
+            self._emit(show_end(board))
+            return BestMove(None)
+        opened = self._net()
+        if opened is None:
+            self._emit(Say(self._fault))
+            return None
+        self._cache = self._cache or opened.judge.new_game()
+        return think(
+            Task(
+                board, search, self._settings, opened.judge, self._cache,
+                players(self._settings, opened.play, white=board.turn), self._tables, self._generator(board), self._emit,
+            )
+        )  # fmt: skip
+
+    def _makeshift(self, search: Search) -> BestMove:
+        """The alphabetically first legal move: no chess, but a client that waits for a move hangs on silence."""
+        self._forget()
+        board = self._line.board
+        texts = sorted(write_move(board, move, chess960=self._settings.chess960) for move in board.legal_moves)
+        self._emit(Info(pv=tuple(texts[:1]), depth=0, seldepth=0, time_ms=search.elapsed_ms()))
+        search.wait_for_leave()
+        return BestMove(texts[0] if texts else None)
+
+    def _generator(self, board: chess.Board) -> np.random.Generator:
+        """With a seed, a generator that depends on it and the position alone, so that a restart changes nothing."""
+        if not self._settings.seed:
+            return self._random
+        return np.random.default_rng([self._settings.seed, zlib.crc32(board.fen().encode("ascii"))])
+
+
+def _describe(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})" if trace else ""
+    return f"{type(error).__name__}: {error}{where}"

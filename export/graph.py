@@ -1,0 +1,101 @@
+"""One ONNX graph from a trained network: prefill, step and batch in one, with a KV cache.
+
+Knows torch's exporter, the dynamic dimensions and the metadata of docs/onnx-contract.md. Does not know
+checkpoints' folders, int8, or whether the result is right (``export.verify`` tells).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.encoding import BOARD_CODES
+from engine.vocabulary import vocabulary_hash
+from training.config import ModelConfig
+from training.model import BoardTable, Net
+
+CONTRACT = "1"
+INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "past_lengths")
+OUTPUTS = ("logits", "wdl", "keys", "values")
+
+
+class _FoldedBoard(nn.Module):
+    """A BoardTable with its parts added up: one gather and one sum, which is all that playing needs."""
+
+    offsets: Tensor
+    rows: Tensor
+
+    def __init__(self, board: BoardTable) -> None:
+        super().__init__()
+        self.register_buffer("offsets", board.offsets)
+        self.register_buffer("rows", board.table().detach().clone())  # what a constant of the graph is made of
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return F.embedding(codes + self.offsets, self.rows).sum(dim=-2)
+
+
+class _Step(nn.Module):
+    """``Net.step`` as a module's forward, for the exporter; a blind net still names its board inputs."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.net.step(*inputs)
+
+
+def example_inputs(config: ModelConfig) -> tuple[Tensor, ...]:
+    """Inputs with no dimension of size 1 or 0, so that the exporter takes every dynamic one for dynamic."""
+    B, T, S = 2, 3, 5
+    cache = torch.zeros(config.layers, B, config.heads, S, config.head_width)
+    return (
+        torch.zeros(B, T, dtype=torch.long), torch.zeros(B, T, 64, dtype=torch.long), torch.zeros(B, T, 4, dtype=torch.long),
+        torch.zeros(B, T, 3, dtype=torch.long), cache, cache.clone(), torch.tensor([5, 2]),
+    )  # fmt: skip
+
+
+def model_metadata(config: ModelConfig, name: str) -> dict[str, Any]:
+    """What the engine must know to feed the net."""
+    return {
+        "name": name, "layers": config.layers, "heads": config.heads, "head_width": config.head_width, "width": config.width,
+        "context": config.context, "board_input": config.board_input, "rating_input": config.rating_input,
+        "board_codes": BOARD_CODES[config.board_input],
+    }  # fmt: skip
+
+
+def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], play: dict[str, Any] | None = None) -> None:
+    """Write ``net`` as fp32 ONNX to ``path``, by way of a temporary file beside it."""
+    net = copy.deepcopy(net).eval().cpu()
+    if net.board is not None:
+        net.board = _FoldedBoard(net.board)  # type: ignore[assignment]
+    dim = torch.export.Dim.DYNAMIC
+    rows = {0: dim, 1: dim}
+    cache = {1: dim, 3: dim}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that are not used here
+        program = torch.onnx.export(
+            _Step(net), example_inputs(net.config), dynamo=True, input_names=list(INPUTS), output_names=list(OUTPUTS),
+            dynamic_shapes=((rows, rows, rows, rows, cache, cache, {0: dim}),), verbose=False,
+        )  # fmt: skip
+    assert program is not None
+    model = program.model_proto
+    metadata = {
+        "contract": CONTRACT, "vocabulary": vocabulary_hash(), "precision": "fp32",
+        "model": json.dumps(model_metadata(net.config, name)), "training": json.dumps(training), "play": json.dumps(play or {}),
+    }  # fmt: skip
+    onnx.helper.set_model_props(model, {f"transcendence.{k}": v for k, v in metadata.items()})
+    partial = path.with_suffix(".partial")
+    onnx.save_model(model, str(partial))
+    os.replace(partial, path)

@@ -1,0 +1,1 @@
+"""Players, openings, concurrent games, ratings and reports."""

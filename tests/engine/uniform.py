@@ -1,0 +1,39 @@
+"""A player without a net: all legal moves equally likely, every position 40 % won, 30 % drawn, 30 % lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.encoding import move_id
+from engine.evaluator import Evaluation, GameCache, Request
+from engine.uci.options import Settings
+from engine.uci.player import Opened
+
+
+class Uniform:
+    """A ``Judge``. ``pause_s`` is what one call takes, ``asked`` all that it was asked."""
+
+    def __init__(self, pause_s: float = 0.0) -> None:
+        self.pause_s = pause_s
+        self.asked: list[Request] = []
+
+    def new_game(self) -> GameCache:
+        return GameCache()
+
+    def evaluate(self, requests: Sequence[Request]) -> list[Evaluation]:
+        time.sleep(self.pause_s)
+        self.asked += requests
+        return [self._evaluation(request) for request in requests]
+
+    def _evaluation(self, request: Request) -> Evaluation:
+        board = request.board
+        moves = tuple(sorted(board.legal_moves, key=lambda move: move_id(move, board.turn)))
+        return Evaluation(moves, np.zeros(len(moves)), (0.4, 0.3, 0.3))
+
+
+def open_uniform(settings: Settings) -> Opened:
+    """For ``Process(opener=...)``."""
+    return Opened(Uniform(), "net uniform")

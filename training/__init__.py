@@ -1,0 +1,1 @@
+"""Games become a data set, a data set becomes a checkpoint."""

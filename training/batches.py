@@ -1,0 +1,231 @@
+"""Rows of plies for the trainer: games of a store, shuffled, replayed, packed without padding.
+
+T plies a row (the net's context), R rows. Knows the order of games, packing, the split and rating dropout. A game
+that passes the end of a row goes on in the next one behind a START token, as a re-based game does when playing; a
+blind net cannot start in the middle, so for it the game is read again whole in the next row. Does not know torch.
+
+The order is a function of the seed alone: ``streams`` logical streams each read every ``streams``-th chunk of games,
+a step takes the same number of rows from each, and a process serves some of the streams. So the same steps see the
+same rows with one process or with many.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import chess
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.encoding import RATING_BUCKETS
+from engine.errors import DataError
+from engine.vocabulary import FLIP, START
+from training.config import DataConfig, ModelConfig
+from training.replay import Start, board_codes, mover_moves, replay
+from training.store import Shard, Store, is_validation
+
+_IGNORE = -100  # a target that no loss counts
+
+
+@dataclass(frozen=True)
+class Rows:
+    """R rows of T plies; every array's first two dimensions are (R, T)."""
+
+    moves: NDArray[np.int64]
+    """Input tokens."""
+    board: NDArray[np.uint16]
+    """(R, T, 64) board codes."""
+    state: NDArray[np.uint8]
+    """(R, T, 4)"""
+    ratings: NDArray[np.uint8]
+    """(R, T, 3)"""
+    segments: NDArray[np.int32]
+    """Number of the game within the chunk: no ply may look into another game."""
+    targets: NDArray[np.int64]
+    """The move played, as its mover sees it."""
+    results: NDArray[np.int64]
+    """0 win, 1 draw, 2 loss for the mover, -100 unknown."""
+
+    def __len__(self) -> int:
+        return len(self.moves)
+
+    def take(self, rows: slice) -> Rows:
+        """Some of the rows."""
+        return Rows(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def join(parts: list[Rows]) -> Rows:
+    """Rows of several parts, one after another."""
+    return Rows(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Rows)))
+
+
+def start_of(fen: str) -> Start:
+    """The start that a FEN describes, for ``replay``."""
+    board = chess.Board(fen)
+    squares = np.zeros(64, dtype=np.uint8)
+    for square, piece in board.piece_map().items():
+        squares[square] = piece.piece_type + (0 if piece.color else 6)
+    rights = (board.has_kingside_castling_rights, board.has_queenside_castling_rights)
+    castling = sum(bool(right(colour)) << (2 * (not colour) + i) for colour in (True, False) for i, right in enumerate(rights))
+    passing = chess.square_file(board.ep_square) + 1 if board.ep_square and board.has_pseudo_legal_en_passant() else 0
+    return Start(squares, castling, passing, board.halfmove_clock, not board.turn)
+
+
+def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[np.int64]]:
+    """Per shard, the indices of the games to read. Raises DataError when none is left."""
+    chosen = []
+    for shard in store.shards:
+        games = shard.games
+        keep = is_validation(games["key"]) == validation
+        keep &= np.diff(shard.offsets) > 0
+        if data.max_rating:
+            highest = np.maximum(games["white_elo"], games["black_elo"])
+            keep &= (highest <= data.max_rating) & (np.minimum(games["white_elo"], games["black_elo"]) > 0)
+        chosen.append(np.flatnonzero(keep))
+    if not sum(len(c) for c in chosen):
+        split = "validation" if validation else "training"
+        raise DataError(f"store {store.path}: no game left for {split} (max_rating {data.max_rating}); give more games")
+    return chosen
+
+
+def build_rows(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None], model: ModelConfig,
+               dropout: NDArray[np.bool_]) -> Rows:  # fmt: skip
+    """The given games of a shard as packed rows; ``dropout`` (G,) says whose ratings are hidden."""
+    begins, ends = shard.offsets[games], shard.offsets[games + 1]
+    moves = np.concatenate([shard.moves[b:e] for b, e in zip(begins, ends, strict=True)])
+    lengths = ends - begins
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    special = {g: s for g, s in enumerate(starts) if s is not None}
+    positions = replay(moves, offsets, special)
+    game = np.repeat(np.arange(len(games), dtype=np.int32), lengths)
+    inputs = np.empty(len(moves), np.int64)
+    inputs[1:] = np.where(positions.black[1:], FLIP[moves[:-1]], moves[:-1])
+    inputs[offsets[:-1]] = START
+    order = _packed(offsets, model)
+    records = shard.games[games]
+    rows = Rows(
+        inputs[order], board_codes(positions.pieces, model.board_input)[order], positions.state[order],
+        _ratings(records, game, positions.black, dropout)[order], game[order],
+        mover_moves(moves, positions.black).astype(np.int64)[order], _results(records, game, positions.black)[order],
+    )  # fmt: skip
+    rows.moves[:, 0] = START
+    return rows
+
+
+def _packed(offsets: NDArray[np.int64], model: ModelConfig) -> NDArray[np.int64]:
+    """(R, T) which ply stands where; the plies that do not fill a last row are left out."""
+    T, total = model.context, int(offsets[-1])
+    if model.board_input != "none":
+        return np.arange(total // T * T).reshape(-1, T)
+    rows: list[NDArray[np.int64]] = []
+    pieces: list[NDArray[np.int64]] = []
+    room = T
+    for begin, end in itertools.pairwise(offsets):
+        plies = np.arange(begin, min(end, begin + T))
+        pieces.append(plies[:room])
+        room -= len(pieces[-1])
+        if room == 0:
+            rows.append(np.concatenate(pieces))
+            again = plies if len(pieces[-1]) < len(plies) else plies[:0]
+            pieces, room = [again], T - len(again)
+            if room == 0:
+                rows.append(again)
+                pieces, room = [], T
+    return np.stack(rows) if rows else np.empty((0, T), np.int64)
+
+
+def _ratings(
+    records: NDArray[Any], game: NDArray[np.int32], black: NDArray[np.bool_], dropout: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    elo = np.stack([records["white_elo"], records["black_elo"]], axis=1).astype(np.int64)
+    bucket = np.where(elo > 0, np.clip(elo // 100 - 4, 1, RATING_BUCKETS - 1), 0)  # as engine.encoding.rating_bucket
+    bucket[dropout] = 0
+    scale = np.where(dropout, 0, records["scale"])
+    of_white, of_black = bucket[game, 0], bucket[game, 1]
+    mover, opponent = np.where(black, of_black, of_white), np.where(black, of_white, of_black)
+    return np.stack([mover, opponent, scale[game]], axis=1).astype(np.uint8)
+
+
+def _results(records: NDArray[Any], game: NDArray[np.int32], black: NDArray[np.bool_]) -> NDArray[np.int64]:
+    for_white = np.array([0, 1, 2, _IGNORE])[records["result"]][game]
+    mirrored: NDArray[np.int64] = np.where(black & (for_white >= 0), 2 - for_white, for_white)
+    return mirrored
+
+
+class Reader:
+    """Endless rows of one split, in an order that the seed decides and that ``state`` can resume.
+
+    ``rank`` of ``world`` processes serves its share of the logical streams. Raises DataError when there are fewer
+    chunks of games than streams.
+    """
+
+    def __init__(self, store: Store, data: DataConfig, model: ModelConfig, *, seed: int, rank: int = 0, world: int = 1) -> None:
+        self._store, self._data, self._model, self._seed = store, data, model, seed
+        chosen = select(store, data, validation=False)
+        self._shard_of = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])
+        self._game_of = np.concatenate(chosen)
+        self._starts = [start_of(fen) for fen in store.starts]
+        size = min(data.shuffle_games, max(1, len(self._game_of) // data.streams))
+        self._chunk_games, self.chunks = size, len(self._game_of) // size
+        if self.chunks < data.streams:
+            raise DataError(f"expected at least {data.streams} games to train on, found {len(self._game_of)} in {store.path}")
+        self._streams = list(range(rank, data.streams, world))
+        self._next = {s: (s, 0) for s in self._streams}  # stream -> (chunk number counted over epochs, row)
+        self._rows: dict[int, Rows] = {}
+        self._order: dict[int, NDArray[np.int64]] = {}
+
+    @property
+    def games(self) -> int:
+        """Games of the training split."""
+        return len(self._game_of)
+
+    def state(self) -> dict[str, Any]:
+        """Where each stream stands; give it to ``restore``."""
+        return {str(s): list(place) for s, place in self._next.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where ``state`` was taken."""
+        self._next = {s: (int(state[str(s)][0]), int(state[str(s)][1])) for s in self._streams}
+        self._rows.clear()
+
+    def rows(self, count: int) -> Rows:
+        """The next ``count`` rows, as many from each of this process's streams."""
+        return join([part for s in self._streams for part in self._from_stream(s, count // len(self._streams))])
+
+    def _from_stream(self, stream: int, count: int) -> Iterator[Rows]:
+        while count > 0:
+            chunk, row = self._next[stream]
+            if stream not in self._rows:
+                self._rows[stream] = self._chunk(chunk)
+            rows = self._rows[stream]
+            part = rows.take(slice(row, row + count))
+            count -= len(part)
+            self._next[stream] = (chunk, row + len(part))
+            if row + len(part) >= len(rows):
+                del self._rows[stream]
+                self._next[stream] = (chunk + self._data.streams, 0)
+            if len(part):
+                yield part
+
+    def _chunk(self, number: int) -> Rows:
+        epoch, place = divmod(number, self.chunks)
+        if epoch not in self._order:
+            self._order = {epoch: np.random.default_rng([self._seed, epoch]).permutation(len(self._game_of))}
+        picked = self._order[epoch][place * self._chunk_games : (place + 1) * self._chunk_games]
+        random = np.random.default_rng([self._seed, epoch, place])
+        parts = []
+        for shard_number in np.unique(self._shard_of[picked]):
+            games = self._game_of[picked[self._shard_of[picked] == shard_number]]
+            parts.append(self._shard_rows(int(shard_number), games, random))
+        rows = join(parts)
+        mixed = random.permutation(len(rows))
+        return Rows(*(getattr(rows, f.name)[mixed] for f in fields(Rows)))
+
+    def _shard_rows(self, number: int, games: NDArray[np.int64], random: np.random.Generator) -> Rows:
+        shard = self._store.shards[number]
+        dropout = random.random(len(games)) < self._data.rating_dropout
+        starts = [self._starts[i] if i >= 0 else None for i in shard.games["start"][games]]
+        return build_rows(shard, games, starts=starts, model=self._model, dropout=dropout)

@@ -1,0 +1,257 @@
+"""The training loop: rows in, weights, metrics and checkpoints out.
+
+Knows steps, time, processes and signals. Does not know the command line or how rows are made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from engine.errors import ConfigError, TranscendenceError
+from engine.vocabulary import MOVES
+from training import checkpoint
+from training.batches import Reader, Rows
+from training.config import Config
+from training.evaluate import Metrics, Validation, evaluate, inputs_of, load_validation
+from training.model import Net
+from training.optimizer import make_optimizers, rate_at, set_rate
+from training.progress import Progress
+from training.store import Store
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the run."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+
+class Diverged(TranscendenceError):
+    """The loss is no number any more."""
+
+
+class _StopSignal:
+    """Turns SIGINT and SIGTERM into a request to save and end."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        kinds = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(kind, self._ask) for kind in kinds]
+        try:
+            yield
+        finally:
+            for kind, handler in zip(kinds, before, strict=True):
+                signal.signal(kind, handler)
+
+
+def keep_freed_memory() -> None:
+    """Stop glibc from giving large buffers back at each step: the page faults cost several per cent on CPU."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            libc = ctypes.CDLL("libc.so.6")
+            libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+            libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
+
+
+class Trainer:
+    """One run, in one of its processes."""
+
+    def __init__(self, config: Config, store: Store, *, folder: Path, processes: Processes, device: torch.device) -> None:
+        self.config, self.folder, self.processes, self.device = config, folder, processes, device
+        _check(config, processes)
+        torch.manual_seed(config.run.seed)
+        self.net = Net(config.model).to(device)
+        self.optimizers = make_optimizers(self.net, config.optimizer)
+        self.reader = Reader(
+            store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world
+        )  # fmt: skip
+        self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
+        self.step, self.plies, self.minutes = 0, 0, 0.0
+        self._validation: Validation | None = None
+        self._store = store
+        self._stop = _StopSignal()
+        self._module: torch.nn.Module = self.net
+        if processes.world > 1:
+            self._module = DistributedDataParallel(self.net)
+        self._restore()
+
+    def _restore(self) -> None:
+        progress = checkpoint.resume(self.folder, self.net, optimizers=self.optimizers)
+        if progress is None:
+            return
+        self.step, self.plies, self.minutes = progress["step"], progress["plies"], progress["minutes"]
+        self.reader.restore(progress["reader"])
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.net.parameters())
+
+    def run(self) -> Metrics | None:
+        """Train to the end of the schedule, or until told to stop; returns the last validation of the first process."""
+        run = self.config.run
+        saved = evaluated = self.minutes
+        metrics: Metrics | None = None
+        with self._stop.listening(), Progress(shown=self.processes.first) as bar:
+            while (share := self._agree(self._share_done())) < 1:
+                began = time.monotonic()
+                line = self._train_step(share)
+                self.minutes += (time.monotonic() - began) / 60
+                self._report(line, bar, seconds=time.monotonic() - began)
+                if self.minutes - evaluated >= run.evaluate_every_minutes:
+                    metrics, evaluated = self._validate(), self.minutes
+                if self._agree(float(self._stop.asked)) or self.minutes - saved >= run.save_every_minutes:
+                    self._save()
+                    saved = self.minutes
+                if self._stop.asked:
+                    return metrics
+        self._save()
+        return self._validate()
+
+    def _share_done(self) -> float:
+        run = self.config.run
+        return self.minutes / run.minutes if run.minutes else self.step / run.steps
+
+    def _agree(self, value: float) -> float:
+        """The first process's value, in every process: clocks and signals differ, decisions may not."""
+        if self.processes.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, 0)
+        return float(shared[0])
+
+    def _train_step(self, share: float) -> dict[str, float]:
+        config = self.config
+        set_rate(self.optimizers, rate_at(share, config.optimizer.warmup))
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        rows = self.reader.rows(self.rows_a_step // self.processes.world)
+        size = max(1, config.data.micro_plies // config.model.context)
+        sums = torch.zeros(2, device=self.device)
+        for begin in range(0, len(rows), size):
+            part = rows.take(slice(begin, begin + size))
+            last = begin + size >= len(rows)
+            sums += self._backward(part, weight=len(part) / len(rows), last=last)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.optimizer.clip or math.inf)
+        if self.processes.world > 1:
+            dist.all_reduce(sums)
+            sums /= self.processes.world
+        if not math.isfinite(float(sums[0])) or not math.isfinite(float(norm)):
+            raise Diverged(
+                f"the loss became {float(sums[0])} at step {self.step}; the last good state is in {self.folder}. Try lower "
+                f"optimizer.matrix_lr and adam_lr, or a longer warmup, in a new run"
+            )
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        self.plies += self.rows_a_step * config.model.context
+        return {"move_nll": float(sums[0]), "wdl_nll": float(sums[1]), "grad_norm": float(norm)}
+
+    def _backward(self, rows: Rows, *, weight: float, last: bool) -> Tensor:
+        """Add the gradients of some rows; returns their share of the two losses."""
+        module = self._module
+        waits = contextlib.nullcontext() if last or not isinstance(module, DistributedDataParallel) else module.no_sync()
+        with waits:
+            logits, wdl = module(*inputs_of(rows, self.device))
+            targets = torch.from_numpy(rows.targets).to(self.device)
+            results = torch.from_numpy(rows.results).to(self.device)
+            move_loss = F.cross_entropy(logits.reshape(-1, MOVES), targets.reshape(-1))
+            known = (results >= 0).sum().clamp(min=1)
+            wdl_loss = F.cross_entropy(wdl.reshape(-1, 3), results.reshape(-1), ignore_index=-100, reduction="sum") / known
+            loss = move_loss + self.config.optimizer.wdl_weight * wdl_loss
+            (loss * weight).backward()  # type: ignore[no-untyped-call]
+        return torch.stack([move_loss.detach(), wdl_loss.detach()]) * weight
+
+    def _report(self, losses: dict[str, float], bar: Progress, *, seconds: float) -> None:
+        if not self.processes.first:
+            return
+        speed = self.rows_a_step * self.config.model.context / seconds
+        bar.show(share=self._share_done(), minutes=self.minutes, step=self.step, plies_per_s=speed, loss=losses["move_nll"])
+        if self.step % self.config.run.log_every == 0:
+            group = self.optimizers[0].param_groups[0]
+            line: dict[str, Any] = {
+                "kind": "train", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3),
+                "plies_per_s": round(speed), "rate": group["lr"] / group["peak_lr"], **losses,
+            }  # fmt: skip
+            checkpoint.append_metrics(self.folder, line)
+
+    def _validate(self) -> Metrics | None:
+        """Metrics on the validation split, by the first process alone."""
+        if not self.processes.first:
+            return None
+        if self._validation is None:
+            config = self.config
+            self._validation = load_validation(
+                self._store, config.data, model=config.model, plies=config.run.validation_plies, legal=True
+            )  # fmt: skip
+        metrics = evaluate(self.net, self._validation)
+        line = {"kind": "validation", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3)}
+        checkpoint.append_metrics(self.folder, line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
+        print(
+            f"step {self.step}, {self.plies:,} plies, {self.minutes:.1f} min: {describe(metrics)}", file=sys.stderr, flush=True
+        )
+        return metrics
+
+    def _save(self) -> None:
+        state = self._all_reader_states()
+        if self.processes.first:
+            progress = {"step": self.step, "plies": self.plies, "minutes": self.minutes, "reader": state}
+            checkpoint.save(self.folder, self.net, optimizers=self.optimizers, progress=progress)
+
+    def _all_reader_states(self) -> dict[str, Any]:
+        states: list[dict[str, Any]] = [self.reader.state()]
+        if self.processes.world > 1:
+            gathered: list[Any] = [None] * self.processes.world
+            dist.all_gather_object(gathered, self.reader.state())
+            states = gathered
+        return {stream: place for state in states for stream, place in state.items()}
+
+
+def _check(config: Config, processes: Processes) -> None:
+    if config.data.streams % processes.world:
+        raise ConfigError(f"data.streams ({config.data.streams}) must be a multiple of the processes ({processes.world})")
+    if config.data.batch_plies < config.model.context * config.data.streams:
+        raise ConfigError(
+            f"data.batch_plies must be at least model.context x data.streams = {config.model.context * config.data.streams}, "
+            f"got {config.data.batch_plies}"
+        )
+    if not config.run.minutes and not config.run.steps:
+        raise ConfigError("expected run.minutes or run.steps above 0 (--minutes, --steps)")
+
+
+def describe(metrics: Metrics) -> str:
+    """One line for people."""
+    text = f"move loss {metrics.move_nll:.4f} nats, top-1 {metrics.top1:.1%}, top-3 {metrics.top3:.1%}"
+    text += f", result loss {metrics.wdl_nll:.4f}"
+    if metrics.legal_top1 is not None:
+        text += f", strict legality {metrics.legal_top1:.2%}"
+    return text
