@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engine.errors import NetError
 from engine.vocabulary import FLIP, MOVE_ID, START
+from training.config import ModelConfig
 from training.model import Net
 from training.replay import board_codes, replay
 
@@ -75,7 +76,7 @@ def game_inputs(moves: NDArray[np.uint16], board_input: str) -> Arrays:
 def verify(net: Net, path: Path, *, games: Sequence[NDArray[np.uint16]]) -> Agreement:
     """Compare ``net`` with the ONNX file on every position of ``games``. Raises NetError when they disagree."""
     limit = net.config.context
-    onnx_net = _OnnxNet(path, net)
+    onnx_net = OnnxNet(path, net.config)
     inputs = [game_inputs(g[:limit], net.config.board_input) for g in games]
     lengths = [game["moves"].shape[1] for game in inputs]
     wanted = [_torch_answer(net, game) for game in inputs]
@@ -101,15 +102,16 @@ def _torch_answer(net: Net, game: Arrays) -> Floats:
     return np.asarray(torch.cat([logits, wdl], dim=-1)[0])
 
 
-class _OnnxNet:
+class OnnxNet:
     """The ONNX file, asked by the names of docs/onnx-contract.md."""
 
-    def __init__(self, path: Path, net: Net) -> None:
+    def __init__(self, path: Path, config: ModelConfig) -> None:
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        self._config = net.config
+        self.config = config
 
     def empty(self, games: int) -> Floats:
-        config = self._config
+        """A cache with nothing in it."""
+        config = self.config
         return np.zeros((config.layers, games, config.heads, 0, config.head_width), np.float32)
 
     def __call__(self, new: Arrays, keys: Floats, values: Floats, lengths: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
@@ -119,7 +121,7 @@ class _OnnxNet:
         return np.concatenate([logits, wdl], axis=-1), new_keys, new_values
 
 
-def _split(onnx_net: _OnnxNet, game: Arrays, *, sizes: list[int]) -> Floats:
+def _split(onnx_net: OnnxNet, game: Arrays, *, sizes: list[int]) -> Floats:
     """(T, MOVES + 3) for one game, asked for in calls of the given sizes."""
     keys = values = onnx_net.empty(1)
     answers, at = [], 0
@@ -132,7 +134,7 @@ def _split(onnx_net: _OnnxNet, game: Arrays, *, sizes: list[int]) -> Floats:
     return np.concatenate(answers)
 
 
-def _batched(onnx_net: _OnnxNet, games: Sequence[Arrays], wanted: Sequence[Floats]) -> float:
+def _batched(onnx_net: OnnxNet, games: Sequence[Arrays], wanted: Sequence[Floats]) -> float:
     """All games together: each a different share of its plies first, then the rest, both padded on the right."""
     lengths = np.array([g["moves"].shape[1] for g in games])
     first = np.maximum(1, lengths * (1 + np.arange(len(games)) % 5) // 6)

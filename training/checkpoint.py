@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 
@@ -74,7 +75,7 @@ def load_net(folder: Path) -> tuple[Net, Config]:
     net = Net(config.model)
     try:
         net.load_state_dict(load_file(str(folder / WEIGHTS)))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"expected the weights of this run at {folder / WEIGHTS}: {str(error)[:200]}") from error
     return net, config
 

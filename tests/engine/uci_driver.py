@@ -34,6 +34,7 @@ class Client:
         self._to_engine = to_engine
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.heard: list[str] = []
+        self._over = False
         self._reader = threading.Thread(target=self._read, args=(from_engine,), daemon=True)
         self._reader.start()
 
@@ -59,6 +60,7 @@ class Client:
         except queue.Empty:
             raise AssertionError(f"no line within {patience_s} s; the last were {self.heard[-5:]}") from None
         self.heard.append(repr(line))
+        self._over = line is None
         return line
 
     def until(self, start: str, patience_s: float = PATIENCE_S) -> list[str]:
@@ -81,7 +83,7 @@ class Client:
         with suppress(OSError):
             self._to_engine.close()
         lines = []
-        while (line := self.line(patience_s)) is not None:
+        while not self._over and (line := self.line(patience_s)) is not None:
             lines.append(line)
         return lines
 
@@ -110,13 +112,22 @@ def in_thread(opener: Callable[[Settings], Opened] | None = None) -> InThread:
     return InThread(Client(os.fdopen(client_out, "wb"), os.fdopen(client_in, "rb")), thread)
 
 
+def surroundings(**more: str) -> dict[str, str]:
+    """The environment of an engine that is started in any folder: it must find its modules by itself."""
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **more}
+
+
 def in_process(command: list[str], *, cwd: Path, **environment: str) -> tuple[Client, subprocess.Popen[bytes]]:
     """Start a real process, as a GUI does: in a folder of its own choosing."""
-    root = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd,
-        env={**os.environ, "PYTHONPATH": root, **environment},
-    )  # fmt: skip
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=surroundings(**environment),
+    )
     assert process.stdin
     assert process.stdout
     return Client(process.stdin, process.stdout), process
@@ -155,4 +166,5 @@ def _expect(found: re.Match[str], client: Client) -> None:
         assert line is not None, "the engine has ended"
         if re.fullmatch(found["text"], line) if found["regex"] else line.startswith(found["text"]):
             return
-        assert found["skip"] and line.startswith(CHATTER), f"got {line!r}"
+        skipped = found["skip"] and line.startswith(CHATTER)
+        assert skipped, f"got {line!r}"

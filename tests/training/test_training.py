@@ -1,0 +1,192 @@
+"""The loop: it learns, resumes on the same curve, and gives the same curve with two processes as with one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import ConfigError, DataError
+from training import checkpoint
+from training.config import Config, DataConfig, ModelConfig, from_dict, load_preset, to_dict
+from training.evaluate import evaluate, load_validation
+from training.loop import Diverged, Processes, Trainer
+from training.model import Net
+from training.optimizer import orthogonalized, rate_at
+from training.store import Store
+from training.train import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_trainer(config: Config, store: Store, folder: Path) -> Trainer:
+    checkpoint.start(folder, config, dataset={"name": "random"})
+    return Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
+
+
+def losses(folder: Path) -> list[float]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["move_nll"] for line in lines if line["kind"] == "train"]
+
+
+def test_the_loss_falls_and_the_metrics_are_written(config: Config, store: Store, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, run=dataclasses.replace(config.run, steps=40))
+    metrics = make_trainer(config, store, tmp_path).run()
+    curve = losses(tmp_path)
+    assert len(curve) == 40
+    assert np.mean(curve[-5:]) < np.mean(curve[:5]) - 0.5
+    assert metrics is not None
+    assert 0 < metrics.top1 <= metrics.top3 <= 1
+    assert metrics.legal_top1 is not None
+    assert metrics.legal_nll is not None
+    assert metrics.legal_nll < metrics.move_nll
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_same_curve(config: Config, store: Store, tmp_path: Path) -> None:
+    whole = make_trainer(config, store, tmp_path / "whole")
+    whole.run()
+    cut = make_trainer(config, store, tmp_path / "cut")
+    cut._stop.asked = True  # what SIGTERM does, before the first step ends
+    cut.run()
+    assert cut.step == 1
+    again = make_trainer(config, store, tmp_path / "cut")
+    assert again.step == 1
+    again.run()
+    assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)
+
+
+def test_two_processes_train_as_one(config: Config, store: Store, tmp_path: Path) -> None:
+    preset = tmp_path / "tiny.toml"
+    preset.write_text(
+        "\n".join(f"[{s}]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in t.items()) for s, t in sections.items())
+    )
+    for processes in (1, 2):
+        command = [sys.executable, "-m", "training.train", str(store.path), "--out", str(tmp_path / str(processes))]
+        command += ["--preset", str(preset), "--processes", str(processes), "--device", "cpu"]
+        subprocess.run(
+            command, cwd=ROOT, check=True, capture_output=True, timeout=110, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
+    assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), abs=2e-3)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(config: Config, store: Store, tmp_path: Path) -> None:
+    trainer = make_trainer(config, store, tmp_path)
+    with torch.no_grad():
+        trainer.net.move_head.fill_(torch.nan)
+    with pytest.raises(Diverged, match="last good state"):
+        trainer.run()
+    assert not (tmp_path / checkpoint.WEIGHTS).exists()
+
+
+def test_the_saved_weights_are_the_trained_ones(config: Config, store: Store, tmp_path: Path) -> None:
+    trainer = make_trainer(config, store, tmp_path)
+    trainer.run()
+    loaded, saved_config = checkpoint.load_net(tmp_path)
+    assert saved_config == config
+    validation = load_validation(store, config.data, model=config.model, plies=300)
+    assert evaluate(loaded, validation) == evaluate(trainer.net, validation)
+
+
+def test_another_config_in_the_same_folder_is_refused(config: Config, store: Store, tmp_path: Path) -> None:
+    make_trainer(config, store, tmp_path)
+    other = dataclasses.replace(config, model=dataclasses.replace(config.model, layers=2))
+    with pytest.raises(ConfigError, match="another config"):
+        make_trainer(other, store, tmp_path)
+
+
+def test_orthogonalized_levels_the_singular_values() -> None:
+    torch.manual_seed(1)
+    stack = torch.randn(2, 40, 24) * torch.tensor([1e-3, 100.0])[:, None, None]
+    values = torch.linalg.svdvals(orthogonalized(stack))
+    assert values.min() > 0.4
+    assert values.max() < 1.4
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    assert rate_at(0.0, 0.1) < 0.02
+    assert rate_at(0.1, 0.1) == pytest.approx(1.0)
+    assert rate_at(0.55, 0.1) == pytest.approx(0.5)
+    assert rate_at(1.0, 0.1) == 0.0
+
+
+@pytest.mark.parametrize("board_input", ["none", "sum", "attacks"])
+def test_steps_with_a_cache_equal_the_training_pass(board_input: str) -> None:
+    torch.manual_seed(2)
+    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input=board_input))  # type: ignore[arg-type]
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    B, T, cut = 2, 12, 5
+    moves, state = torch.randint(0, 1968, (B, T)), torch.randint(0, 3, (B, T, 4))
+    board, ratings = torch.randint(0, 13, (B, T, 64)), torch.randint(0, 5, (B, T, 3))
+    want, want_wdl = net(moves, board, state, ratings, torch.zeros(B, T, dtype=torch.long))
+    empty = torch.zeros(2, B, 2, 0, 8)
+    first = [x[:, :cut] for x in (moves, board, state, ratings)]
+    rest = [x[:, cut:] for x in (moves, board, state, ratings)]
+    logits, wdl, keys, values = net.step(*first, empty, empty, torch.zeros(B, dtype=torch.long))
+    junk = torch.full((2, B, 2, 3, 8), 50.0)  # padding behind the cached plies must not be seen
+    keys, values = torch.cat([keys, junk], dim=3), torch.cat([values, junk], dim=3)
+    later, later_wdl, _, _ = net.step(*rest, keys, values, torch.full((B,), cut))
+    assert torch.allclose(torch.cat([logits, later], dim=1), want, atol=1e-4)
+    assert torch.allclose(torch.cat([wdl, later_wdl], dim=1), want_wdl, atol=1e-4)
+
+
+def test_packed_games_do_not_see_each_other() -> None:
+    torch.manual_seed(3)
+    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input="none"))
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    moves = torch.randint(0, 1968, (1, 10))
+    zeros = (
+        torch.zeros(1, 10, 64, dtype=torch.long),
+        torch.zeros(1, 10, 4, dtype=torch.long),
+        torch.zeros(1, 10, 3, dtype=torch.long),
+    )
+    segments = torch.tensor([[0] * 4 + [1] * 6])
+    both, _ = net(moves, *zeros, segments)
+    alone, _ = net(moves[:, 4:], *(z[:, 4:] for z in zeros), segments[:, 4:])
+    assert torch.allclose(both[:, 4:], alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["smoke", "first"])
+def test_presets_load(name: str) -> None:
+    assert from_dict(to_dict(load_preset(name)), where="test") == load_preset(name)
+
+
+def test_a_misspelt_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[model]\nwdth = 64\n")
+    with pytest.raises(ConfigError, match=r"unknown key 'wdth'; known are .*width"):
+        load_preset(str(path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing", "--out", "x"], "expected a token store"),
+        (["missing", "--out", "x", "--preset", "nosuch", "--processes", "1"], "expected a token store"),
+    ],
+)
+def test_a_users_mistake_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_an_unknown_preset_is_one_line(store: Store, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main([str(store.path), "--out", str(tmp_path / "x"), "--preset", "nosuch", "--processes", "1"]) == 2
+    assert "expected a preset (" in capsys.readouterr().err
+
+
+def test_a_cap_without_games_is_refused(store: Store, config: Config) -> None:
+    with pytest.raises(DataError, match="max_rating 500"):
+        load_validation(store, DataConfig(max_rating=500), model=config.model, plies=100)
