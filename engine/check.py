@@ -11,9 +11,13 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engine import __version__
 from engine.errors import TranscendenceError
+
+if TYPE_CHECKING:
+    from engine.evaluator import Evaluator
 
 _MOVES_TIMED = 40
 
@@ -55,27 +59,27 @@ def _net_report(model: str) -> list[str]:
         f"precision       {info.precision}",
         *_described("training", info.training),
         *_described("play", info.play),
-        f"device          {info.device}",
+        f"device          {info.device}{f' ({info.note})' if info.note else ''}",
         f"time per move   {move_ms:.1f} ms in a game of {_MOVES_TIMED} plies, {first_ms:.1f} ms for its first",
     ]
 
 
-def _described(title: str, values: dict[str, object]) -> list[str]:
+def _described(title: str, values: dict[str, Any]) -> list[str]:
     return [f"{title if i == 0 else '':15} {key}: {value}" for i, (key, value) in enumerate(values.items())]
 
 
-def _times_ms(evaluator: object) -> tuple[float, float]:
+def _times_ms(evaluator: Evaluator) -> tuple[float, float]:
     """Milliseconds of the first evaluation of a game, and of each later one: the net against itself."""
     import chess
     import numpy as np
 
-    from engine.evaluator import Evaluator, Players, Request
+    from engine.evaluator import Request
 
-    assert isinstance(evaluator, Evaluator)
-    board, cache, times = chess.Board(), evaluator.new_game(), []
+    board, cache = chess.Board(), evaluator.new_game()
+    times: list[float] = []
     while len(times) <= _MOVES_TIMED and not board.is_game_over():
         started = time.perf_counter()
-        evaluation = evaluator.evaluate([Request(board, cache, Players())])[0]
+        evaluation = evaluator.evaluate([Request(board, cache)])[0]
         times.append(1000 * (time.perf_counter() - started))
         board.push(evaluation.moves[int(np.argmax(evaluation.logits))])
     return times[0], sum(times[1:]) / max(len(times) - 1, 1)

@@ -122,17 +122,18 @@ class Trainer:
         saved = evaluated = self.minutes
         metrics: Metrics | None = None
         with self._stop.listening(), Progress(shown=self.processes.first) as bar:
-            while (share := self._agree(self._share_done())) < 1:
+            while (share := self._share_done()) < 1:
                 began = time.monotonic()
                 line = self._train_step(share)
-                self.minutes += (time.monotonic() - began) / 60
-                self._report(line, bar, seconds=time.monotonic() - began)
+                seconds = time.monotonic() - began
+                self.minutes, stop = self._agree(self.minutes + seconds / 60, float(self._stop.asked))
+                self._report(line, bar, seconds=seconds)
                 if self.minutes - evaluated >= run.evaluate_every_minutes:
                     metrics, evaluated = self._validate(), self.minutes
-                if self._agree(float(self._stop.asked)) or self.minutes - saved >= run.save_every_minutes:
+                if stop or self.minutes - saved >= run.save_every_minutes:
                     self._save()
                     saved = self.minutes
-                if self._stop.asked:
+                if stop:
                     return metrics
         self._save()
         return self._validate()
@@ -141,13 +142,13 @@ class Trainer:
         run = self.config.run
         return self.minutes / run.minutes if run.minutes else self.step / run.steps
 
-    def _agree(self, value: float) -> float:
-        """The first process's value, in every process: clocks and signals differ, decisions may not."""
+    def _agree(self, *values: float) -> list[float]:
+        """The first process's values, in every process: clocks and signals differ, but what follows from them may not."""
         if self.processes.world == 1:
-            return value
-        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+            return list(values)
+        shared = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.broadcast(shared, 0)
-        return float(shared[0])
+        return [float(value) for value in shared]
 
     def _train_step(self, share: float) -> dict[str, float]:
         config = self.config

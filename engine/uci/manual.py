@@ -23,9 +23,28 @@ Names may be typed in any case. A value that an option does not take changes not
 """
 
 
+_TAIL = """
+## How `go` is answered
+
+There is no search: the net judges the position once, which takes milliseconds, and `depth`, `nodes`, `mate` and the clocks
+change nothing about the move. Whatever the limits, one `bestmove` comes for each `go`, with an `info` line before it.
+
+- `infinite` waits for `stop`, `ponder` for `ponderhit` or `stop`; a `go` without limits is answered at once.
+- A new `position`, `ucinewgame` or `go` while the engine thinks ends that search as `stop` does; its `bestmove` comes first.
+- `go infinite`, `UCI_AnalyseMode` and `MultiPV` show the policy: an `info string` with the likeliest moves and their
+  probabilities, and for each of the first `MultiPV` moves the score of the position after it, with the expected reply.
+- `searchmoves` restricts the choice; `perft N` counts moves (as `info string`) and then answers like any other `go`.
+- Mate or stalemate on the board: `bestmove (none)`. An impossible FEN changes nothing and the reason is said. An illegal move
+  in a list: the position before it is kept.
+- **Without a net** (none found, damaged, for another vocabulary) nothing is pretended: each `isready` and each `go` says why in
+  an `info string`, and because many clients hang on silence, `go` is answered with the alphabetically first legal move and
+  `info depth 0`. A net that is put right is found at the next `ucinewgame` or when `Model` is set.
+"""
+
+
 def manual() -> str:
     """The whole page."""
-    return _HEAD + "".join(_row(option) for option in OPTIONS)
+    return _HEAD + "".join(_row(option) for option in OPTIONS) + _TAIL
 
 
 def _row(option: Option) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from engine.errors import OptionError
 
@@ -88,7 +88,7 @@ class Option:
     """Its value from its text; raises ValueError with what was expected."""
     low: int = 0
     high: int = 0
-    choices: tuple[str, ...] = field(default=())
+    choices: tuple[str, ...] = ()
 
     def declaration(self) -> str:
         """The ``option`` line. The order default, min, max is the one that every client reads."""
@@ -186,7 +186,8 @@ OPTIONS: tuple[Option, ...] = (
             help="How freely moves are drawn: p ∝ exp(logit / temperature) over the legal moves. 1 plays like the average of "
                  "the players it read, near 0 plays the move that most of them agree on, 0 is exactly the likeliest move."),
     _string("TemperatureOpening", EMPTY, "opening_temperature", read=_opening_temperature,
-            help="Temperature of the first `TemperatureOpeningPlies` plies, for variety; empty: the same as `Temperature`."),
+            help="Temperature of the first ply, for variety; it falls evenly to `Temperature` over `TemperatureOpeningPlies`. "
+                 "Empty: the same as `Temperature`."),
     _spin("TemperatureOpeningPlies", 10, "opening_plies", low=0, high=1000,
           help="How many plies (half-moves) of a game are its opening. Has no effect while `TemperatureOpening` is empty."),
     _string("TopP", "1", "top_p", read=_top_p,
@@ -195,7 +196,7 @@ OPTIONS: tuple[Option, ...] = (
           help="0: every game draws anew. Any other number: the same seed gives the same move in the same position with the "
                "same move number, so the same game against the same replies, also after a restart."),
     _check("AvoidRepetition", "true", "avoid_repetition",
-           help="Does not repeat a position for the third time when it stands better and has another good move."),
+           help="When it stands better, does not repeat positions or give stalemate where it has another plausible move."),
     _string("Model", EMPTY, "model",
             help="Path of the net, an `.onnx` file. Empty: the environment variable `TRANSCENDENCE_MODEL`, then beside the "
                  "program, then the installed net. A path that does not work is reported; no other net is played instead."),
@@ -203,8 +204,8 @@ OPTIONS: tuple[Option, ...] = (
            help="Where the net runs. `auto` takes a GPU when ONNX Runtime can use one."),
     _spin("Threads", 1, "threads", low=1, high=1024,
           help="CPU threads for one evaluation, at most as many as the machine has."),
-    _spin("Hash", 16, "hash_mb", low=1, high=1048576, help="Memory in MiB for the games' key and value caches."),
-    Option(CLEAR_HASH, "button", "", "", "Forgets the cached game; it is read again at the next `go`."),
+    _spin("Hash", 16, "hash_mb", low=1, high=1048576, help="Memory in MiB for remembered evaluations."),
+    Option(CLEAR_HASH, "button", "", "", "Forgets the game read so far; it is read again at the next `go`."),
     _spin("MultiPV", 1, "multipv", low=1, high=500,
           help="How many moves to show, likeliest first, each with its probability and the score of the position after it."),
     _check("Ponder", "false", "ponder",

@@ -59,7 +59,9 @@ def open_net(settings: Settings) -> Opened:
     threads = min(settings.threads, os.cpu_count() or 1)
     net = Net.open(find_net(settings.model or None), device=settings.device, threads=threads)
     info = net.info
-    summary = f"net {info.name} ({info.board_input}, {info.precision}) on {info.device}: {info.path}"
+    unrated = "" if info.rating_input else ", no rating input: UCI_Elo has no effect"
+    note = f" ({info.note})" if info.note else ""
+    summary = f"net {info.name} ({info.board_input}, {info.precision}{unrated}) on {info.device}{note}: {info.path}"
     return Opened(Evaluator(net, hash_mb=settings.hash_mb), summary, info.play)
 
 

@@ -3,15 +3,15 @@
 Knows: commands that change something wait in a queue for the one worker; ``stop``, ``ponderhit``, ``isready`` and ``quit``
 do not wait; every ``go`` owns a ``Search`` and gets exactly one ``bestmove``. Does not know chess, nets or pipes.
 
-              | idle                  | searching
-    uci       | answer, then queue: the worker may load its modules now
-    isready   | queue                 | answer at once
-    setoption | queue                 | queue: its turn comes after the search
-    ucinewgame, position | queue      | halt the search, queue
-    go        | queue, now searching  | halt the search, queue (the old bestmove comes first)
-    stop      | nothing               | halt the search
-    ponderhit | nothing               | release the search
-    quit      | leave                 | halt the search, leave
+                         | idle                  | searching
+    uci                  | answer, then queue: the worker may load its modules now
+    isready              | queue                 | answer at once
+    setoption, debug     | queue                 | queue: its turn comes after the search
+    ucinewgame, position | queue                 | halt the search, queue
+    go                   | queue, now searching  | halt the search, queue: the old bestmove comes first
+    stop                 | nothing               | halt the search
+    ponderhit            | nothing               | release the search
+    quit                 | leave                 | halt the search, leave
 """
 
 from __future__ import annotations

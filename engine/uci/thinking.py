@@ -25,9 +25,6 @@ from engine.uci.session import Search
 Wdl = tuple[float, float, float]
 """Win, draw, loss of the side that is named, sum 1."""
 
-_BATCH = 8
-"""Positions after a move judged in one call: few enough that ``stop`` is honoured between two calls in time."""
-
 _POLICY_SHOWN = 5
 """Moves in the ``info string`` about the policy, unless MultiPV asks for more."""
 
@@ -119,7 +116,7 @@ def _show_choice(task: Task, evaluation: Evaluation, move: chess.Move, *, wdl: W
     after = _result_after(task.board, move)
     child = None
     if after is None and task.settings.ponder and _time_left(task, needed_ms=0):
-        child = next(_judge_children(task, [move]), None)
+        child = _judged_after(task, move)
     known = Judged(move, after or wdl, child.reply if child else None, judged=False)
     task.emit(_info(task, known, multipv=1, nodes=1 + (child is not None)))
     return known.reply
@@ -133,9 +130,8 @@ def _analyse(task: Task, evaluation: Evaluation, chosen: chess.Move, *, wdl: Wdl
     text = " ".join(f"{_text(task, evaluation.moves[i])} {probabilities[i]:.1%}" for i in shown)
     task.emit(Say(f"policy {text}"))
     nodes, replies = 1, {}
-    for multipv, child in enumerate(
-        _judge_children(task, [evaluation.moves[i] for i in order[: task.settings.multipv]]), start=1
-    ):
+    moves = [evaluation.moves[i] for i in order[: task.settings.multipv]]
+    for multipv, child in enumerate(_judge_children(task, moves), start=1):
         nodes += child.judged
         replies[child.move] = child.reply
         task.emit(_info(task, child, multipv=multipv, nodes=nodes))
@@ -145,32 +141,28 @@ def _analyse(task: Task, evaluation: Evaluation, chosen: chess.Move, *, wdl: Wdl
 
 
 def _judge_children(task: Task, moves: Sequence[chess.Move]) -> Iterator[Judged]:
-    """Judge the positions after ``moves``, in their order, until ``stop`` or the clock ends it."""
+    """Judge the positions after ``moves``, in their order, until ``stop`` or the clock ends it.
+
+    One by one: they share the game's cache, so each costs one step of the net, and ``stop`` is honoured between two.
+    """
     spent_ms = 0
-    for first in range(0, len(moves), _BATCH):
+    for move in moves:
         if not _time_left(task, needed_ms=spent_ms):
             return
         started = task.search.elapsed_ms()
-        yield from _judge_batch(task, moves[first : first + _BATCH])
+        yield _judged_after(task, move)
         spent_ms = task.search.elapsed_ms() - started
 
 
-def _judge_batch(task: Task, moves: Sequence[chess.Move]) -> list[Judged]:
-    boards = {move: _after(task.board, move) for move in moves}
-    results = {move: _result_after(task.board, move) for move in moves}
-    asked = [move for move in moves if results[move] is None]
-    requests = [Request(boards[move], task.cache, task.players) for move in asked]
-    evaluations = dict(zip(asked, task.judge.evaluate(requests) if requests else [], strict=True))
-    judged = []
-    for move in moves:
-        result, evaluation = results[move], evaluations.get(move)
-        if evaluation is None:
-            judged.append(Judged(move, result or (0.0, 1.0, 0.0), None, judged=False))
-        else:
-            best = evaluation.moves[int(np.argmax(policy(evaluation, temperature=0)))]
-            win, draw, loss = evaluation.wdl
-            judged.append(Judged(move, (loss, draw, win), best, judged=True))
-    return judged
+def _judged_after(task: Task, move: chess.Move) -> Judged:
+    result = _result_after(task.board, move)
+    if result:
+        return Judged(move, result, None, judged=False)
+    board = _after(task.board, move)
+    evaluation = task.judge.evaluate([Request(board, task.cache, task.players)])[0]
+    ending = task.tables.probe(board) if task.tables else None
+    win, draw, loss = ending.wdl if ending else evaluation.wdl
+    return Judged(move, (loss, draw, win), evaluation.moves[int(np.argmax(evaluation.logits))], judged=True)
 
 
 def _after(board: chess.Board, move: chess.Move) -> chess.Board:

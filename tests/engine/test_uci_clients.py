@@ -22,6 +22,13 @@ def engine(random_net: Path, tmp_path: Path) -> Iterator[chess.engine.SimpleEngi
         yield engine
 
 
+def played(engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit) -> chess.Move:
+    """The move that the engine plays; there must be one."""
+    move = engine.play(board, limit).move
+    assert move
+    return move
+
+
 def test_a_whole_game_with_a_clock(engine: chess.engine.SimpleEngine) -> None:
     """Temperature 1 and a seed: a long game of a random net against itself, each move legal by python-chess's own check."""
     engine.configure({"Temperature": "1.0", "Seed": 5, "Move Overhead": 10, "UCI_ShowWDL": True})
@@ -29,6 +36,7 @@ def test_a_whole_game_with_a_clock(engine: chess.engine.SimpleEngine) -> None:
     while not board.is_game_over() and board.ply() < 300:
         limit = chess.engine.Limit(white_clock=10, black_clock=10, white_inc=0.1, black_inc=0.1)
         result = engine.play(board, limit, game=game, info=chess.engine.INFO_ALL)
+        assert result.move
         assert result.move in board.legal_moves
         assert result.info["pv"][0] == result.move
         assert sum(result.info["wdl"].white()) == 1000
@@ -47,7 +55,7 @@ def _opening(net: Path, folder: Path, *, seed: int) -> list[str]:
         engine.configure({"Temperature": "1.0", "Seed": seed})
         board = chess.Board()
         for _ in range(16):
-            board.push(engine.play(board, chess.engine.Limit(nodes=1)).move or chess.Move.null())
+            board.push(played(engine, board, chess.engine.Limit(nodes=1)))
         return [move.uci() for move in board.move_stack]
 
 
@@ -57,8 +65,8 @@ def test_analysis_shows_as_many_lines_as_asked(engine: chess.engine.SimpleEngine
     assert [info["multipv"] for info in infos] == [1, 2, 3, 4, 5]
     assert len({info["pv"][0] for info in infos}) == 5
     with engine.analysis(board) as analysis:
-        assert "pv" in analysis.next() or analysis.next()
-    assert engine.play(board, chess.engine.Limit(time=0.05)).move in board.legal_moves
+        assert any("pv" in analysis.get() for _ in range(2))
+    assert played(engine, board, chess.engine.Limit(time=0.05)) in board.legal_moves
 
 
 def test_pondering(engine: chess.engine.SimpleEngine) -> None:
@@ -69,13 +77,14 @@ def test_pondering(engine: chess.engine.SimpleEngine) -> None:
     board.push(first.move)
     board.push(first.ponder)
     second = engine.play(board, chess.engine.Limit(white_clock=9, black_clock=9), ponder=True)
+    assert second.move
     assert second.move in board.legal_moves
 
 
 def test_chess960(engine: chess.engine.SimpleEngine) -> None:
     board = chess.Board.from_chess960_pos(0)
     for _ in range(20):
-        move = engine.play(board, chess.engine.Limit(depth=1)).move
+        move = played(engine, board, chess.engine.Limit(depth=1))
         assert move in board.legal_moves
         board.push(move)
 

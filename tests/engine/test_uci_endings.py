@@ -1,4 +1,4 @@
-"""Endings from tables: which moves are kept. Most tables here answer from a script; ``syzygy/`` holds real ones, king and rook against king."""
+"""Endings from tables: which moves are kept. Most of these answer from a script; ``syzygy/`` holds real ones, KR v K."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from engine.uci.player import Player
 from engine.uci.protocol import BestMove, Go, Info, Position, Reply, SetOption
 from engine.uci.session import Search
 from tests.engine.uniform import open_uniform
+
+FOLDER = Path(__file__).parent / "syzygy"
 
 
 class Scripted:
@@ -87,7 +89,7 @@ def test_positions_beyond_the_tables_are_the_nets(fen: str) -> None:
 def test_real_tables_mate_from_anywhere_with_a_player_that_knows_nothing() -> None:
     replies: list[Reply] = []
     player = Player(replies.append, lambda search: None, opener=open_uniform)
-    player.perform(SetOption("SyzygyPath", str(Path(__file__).parent / "syzygy")))
+    player.perform(SetOption("SyzygyPath", str(FOLDER)))
     player.perform(SetOption("UCI_ShowWDL", "true"))
     board = chess.Board("8/8/8/8/8/2k5/7R/K7 w - - 0 1")
     while not board.is_game_over():
@@ -100,6 +102,18 @@ def test_real_tables_mate_from_anywhere_with_a_player_that_knows_nothing() -> No
         board.push_uci(best.move or "0000")
     assert board.result() == "1-0"
     assert board.ply() < 40
+
+
+def test_each_line_of_an_analysis_is_exact() -> None:
+    replies: list[Reply] = []
+    player = Player(replies.append, lambda search: None, opener=open_uniform)
+    for name, value in (("SyzygyPath", str(FOLDER)), ("UCI_ShowWDL", "true"), ("MultiPV", "99")):
+        player.perform(SetOption(name, value))
+    player.perform(Position("8/8/8/8/8/2k5/7R/K7 b - - 0 1"))
+    player.perform(Search(Go(depth=1)))
+    lines = [reply for reply in replies if isinstance(reply, Info)]
+    assert lines
+    assert {line.wdl for line in lines} == {(0, 0, 1000)}
 
 
 def test_folders_without_tables_are_reported(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_twenty_thousand_damaged_lines(random_net: Path, tmp_path: Path) -> None
     _await(output, client, searches + 1)
     client.send("quit")
     listener.join(timeout=10)
+    client.rest()
     assert process.wait(timeout=10) == 0
     strange = [line for line in output if not GOOD.fullmatch(line)]
     assert strange == []

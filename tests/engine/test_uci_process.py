@@ -47,22 +47,16 @@ def start(random_net: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 def test_uciok_is_out_before_anything_heavy_is_imported(random_net: Path, tmp_path: Path) -> None:
-    environment = surroundings(TRANSCENDENCE_MODEL=str(random_net))
-    done = subprocess.run(
-        [sys.executable, "-c", WATCHED_START], input=b"uci\nisready\ngo depth 1\nisready\n", env=environment, cwd=tmp_path,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=True,
-    )  # fmt: skip
-    lines = done.stdout.decode().split("\n")
-    imports = [i for i, line in enumerate(lines) if line.startswith("IMPORT")]
-    assert lines.index("uciok") < min(imports)
-    assert {line.removeprefix("IMPORT ") for line in lines if line.startswith("IMPORT")} <= HEAVY - {"torch"}
-
-
-def test_heavy_modules_are_imported_when_the_engine_gets_ready(start: Start) -> None:
-    """The twin of the test above: what it watches for does happen."""
-    client, _ = start()
-    client.send("uci", "isready")
-    client.until("readyok", patience_s=60)
+    """Imports are written to stderr, which here is the same pipe, so the order of lines is the order of events."""
+    watched = [sys.executable, "-c", WATCHED_START]
+    client, process = in_process(watched, cwd=tmp_path, stderr=subprocess.STDOUT, TRANSCENDENCE_MODEL=str(random_net))
+    client.send("uci", "isready", "go depth 1")
+    lines = client.until("bestmove", patience_s=60)
+    client.rest()
+    assert process.wait(timeout=10) == 0
+    imports = [line.removeprefix("IMPORT ") for line in lines if line.startswith("IMPORT ")]
+    assert set(imports) == HEAVY - {"torch"}
+    assert lines.index("uciok") < lines.index(f"IMPORT {imports[0]}")
 
 
 def test_nothing_but_uci_reaches_stdout(tmp_path: Path) -> None:
@@ -90,8 +84,13 @@ def test_one_move_from_a_pipe(start: Start) -> None:
     assert best.split()[1] in lines[-1].split(" pv ")[1]
 
 
-@pytest.mark.parametrize("go", ["go infinite", "go ponder", "go perft 30", "go depth 1", "isready"])
-@pytest.mark.parametrize("end", [b"quit\n", b"quit", b""], ids=["quit", "quit without a line end", "end of input"])
+@pytest.mark.parametrize(
+    ("go", "end"),
+    [
+        ("go infinite", b"quit\n"), ("go infinite", b""), ("go ponder", b""), ("go perft 30", b"quit\n"), ("go perft 30", b""),
+        ("go depth 1", b"quit"), ("isready", b""),
+    ],
+)  # fmt: skip
 def test_it_ends_at_once_with_status_0(start: Start, go: str, end: bytes) -> None:
     client, process = start()
     client.send("isready")
@@ -181,11 +180,13 @@ def test_the_log_file_holds_both_directions(start: Start, tmp_path: Path) -> Non
     client, _ = start()
     client.send("setoption name Log File value engine log.txt", "isready")
     client.until("readyok", patience_s=60)
+    client.send("isready")
+    client.until("readyok")
     client.send("setoption name Log File value", "isready")
     client.until("readyok")
     log = [line.split(None, 1)[1] for line in (tmp_path / "engine log.txt").read_text(encoding="utf-8").splitlines()]
-    assert log[0] == "> isready"
-    assert "< readyok" in log
+    asked = log.index("> isready")
+    assert log[asked : asked + 3] == ["> isready", "< readyok", "> setoption name Log File value"]
 
 
 @pytest.mark.parametrize(("argument", "status"), [("--version", 0), ("--help", 0), ("--nonsense", 2)])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import chess
 import chess.engine
 import pytest
@@ -106,13 +109,14 @@ def test_latin_1_is_read() -> None:
 def test_go_round_trip(order: list[str], data: st.DataObject) -> None:
     """Whatever the order of the limits, all arrive."""
     values = {word: data.draw(NUMBERS) for word in order}
-    flags = {word: data.draw(st.booleans()) for word in ("infinite", "ponder")}
+    flags: dict[str, Any] = {word: data.draw(st.booleans()) for word in ("infinite", "ponder")}
     moves = data.draw(MOVES)
     words = [f"{word} {value}" for word, value in values.items() if value is not None]
     words += [word for word, on in flags.items() if on] + ([f"searchmoves {' '.join(moves)}"] if moves else [])
-    clocks = {f"{word}_ms": values[word] for word in ("wtime", "btime", "winc", "binc", "movetime")}
-    rest = {word: values[word] for word in ("movestogo", "nodes", "depth", "mate")}
-    assert parse("go " + " ".join(words)) == Go(**clocks, **rest, **flags, searchmoves=moves)
+    limits: dict[str, Any] = {
+        word if word in ("movestogo", "nodes", "depth", "mate") else f"{word}_ms": n for word, n in values.items()
+    }
+    assert parse("go " + " ".join(words)) == replace(Go(searchmoves=moves), **limits, **flags)
 
 
 @given(st.lists(st.sampled_from("abcÄ/\\ .=value"), min_size=1).map("".join), st.text(alphabet="abc Ä/\\.:value", max_size=40))

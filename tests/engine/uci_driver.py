@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from engine.uci.options import Settings
 from engine.uci.player import Opened
@@ -30,7 +30,7 @@ CHATTER = ("info", "id", "option")
 class Client:
     """One conversation over two pipes."""
 
-    def __init__(self, to_engine: BinaryIO, from_engine: BinaryIO) -> None:
+    def __init__(self, to_engine: IO[bytes], from_engine: IO[bytes]) -> None:
         self._to_engine = to_engine
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.heard: list[str] = []
@@ -38,7 +38,7 @@ class Client:
         self._reader = threading.Thread(target=self._read, args=(from_engine,), daemon=True)
         self._reader.start()
 
-    def _read(self, from_engine: BinaryIO) -> None:
+    def _read(self, from_engine: IO[bytes]) -> None:
         with from_engine:
             for raw in from_engine:
                 self._lines.put(raw.decode("utf-8").removesuffix("\n"))
@@ -65,7 +65,7 @@ class Client:
 
     def until(self, start: str, patience_s: float = PATIENCE_S) -> list[str]:
         """The lines up to one that begins with ``start``, that one included."""
-        lines = []
+        lines: list[str] = []
         while not lines or not lines[-1].startswith(start):
             line = self.line(patience_s)
             assert line is not None, f"the engine ended instead of saying {start}; before: {lines[-5:]}"
@@ -82,7 +82,7 @@ class Client:
         """Close the input; everything up to the end of the output."""
         with suppress(OSError):
             self._to_engine.close()
-        lines = []
+        lines: list[str] = []
         while not self._over and (line := self.line(patience_s)) is not None:
             lines.append(line)
         return lines
@@ -118,13 +118,15 @@ def surroundings(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **more}
 
 
-def in_process(command: list[str], *, cwd: Path, **environment: str) -> tuple[Client, subprocess.Popen[bytes]]:
+def in_process(
+    command: list[str], *, cwd: Path, stderr: int = subprocess.PIPE, **environment: str
+) -> tuple[Client, subprocess.Popen[bytes]]:
     """Start a real process, as a GUI does: in a folder of its own choosing."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         cwd=cwd,
         env=surroundings(**environment),
     )

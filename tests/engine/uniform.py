@@ -1,27 +1,35 @@
-"""A player without a net: all legal moves equally likely, every position 40 % won, 30 % drawn, 30 % lost."""
+"""A player without a net: all legal moves almost equally likely, every position 40 % won, 30 % drawn, 30 % lost."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from engine.encoding import move_id
 from engine.evaluator import Evaluation, GameCache, Request
+from engine.net import NetInfo
 from engine.uci.options import Settings
 from engine.uci.player import Opened
 
+INFO = NetInfo("uniform", 1, 1, 2, 2, 8, "sum", False, "fp32", Path("uniform.onnx"), "cpu")
+"""The smallest net's description, for the caches that nothing is kept in."""
+
 
 class Uniform:
-    """A ``Judge``. ``pause_s`` is what one call takes, ``asked`` all that it was asked."""
+    """A ``Judge`` that likes moves with a lower number a little better, so that near temperature 0 it plays those.
+
+    ``pause_s`` is what one call takes, ``asked`` all that it was asked.
+    """
 
     def __init__(self, pause_s: float = 0.0) -> None:
         self.pause_s = pause_s
         self.asked: list[Request] = []
 
     def new_game(self) -> GameCache:
-        return GameCache()
+        return GameCache(INFO)
 
     def evaluate(self, requests: Sequence[Request]) -> list[Evaluation]:
         time.sleep(self.pause_s)
@@ -31,7 +39,7 @@ class Uniform:
     def _evaluation(self, request: Request) -> Evaluation:
         board = request.board
         moves = tuple(sorted(board.legal_moves, key=lambda move: move_id(move, board.turn)))
-        return Evaluation(moves, np.zeros(len(moves)), (0.4, 0.3, 0.3))
+        return Evaluation(moves, np.linspace(0.0, -0.05 * (len(moves) - 1), len(moves)), (0.4, 0.3, 0.3))
 
 
 def open_uniform(settings: Settings) -> Opened:

@@ -64,9 +64,8 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_curve(config: Config, stor
 
 def test_two_processes_train_as_one(config: Config, store: Store, tmp_path: Path) -> None:
     preset = tmp_path / "tiny.toml"
-    preset.write_text(
-        "\n".join(f"[{s}]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in t.items()) for s, t in sections.items())
-    )
+    sections = [[f"[{s}]", *(f"{k} = {json.dumps(v)}" for k, v in table.items())] for s, table in to_dict(config).items()]
+    preset.write_text("\n".join(line for section in sections for line in section))
     for processes in (1, 2):
         command = [sys.executable, "-m", "training.train", str(store.path), "--out", str(tmp_path / str(processes))]
         command += ["--preset", str(preset), "--processes", str(processes), "--device", "cpu"]

@@ -1,0 +1,254 @@
+"""A net on disk becomes a function: the ONNX session behind docs/onnx-contract.md.
+
+Knows where nets are looked for, how to tell a good one from a foreign or broken one, devices and threads. Does not know
+chess: arrays in, arrays out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import NetError
+from engine.vocabulary import MOVES, vocabulary_hash
+
+CONTRACT = "1"
+DEFAULT_NET = "transcendence.onnx"
+ENVIRONMENT = "TRANSCENDENCE_MODEL"
+
+_INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "past_lengths")
+_OUTPUTS = ("logits", "wdl", "keys", "values")
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NetInfo:
+    """What a net says of itself, and where it runs."""
+
+    name: str
+    layers: int
+    heads: int
+    head_width: int
+    width: int
+    context: int
+    """Plies it sees at once."""
+    board_input: str
+    """none, sum, attacks, …: see ``engine.encoding.BOARD_CODES``."""
+    rating_input: bool
+    precision: str
+    """fp32, int8 or fp16."""
+    path: Path
+    device: str
+    """What it really runs on: cpu or cuda."""
+    note: str = ""
+    """Why ``auto`` did not take the GPU, where it tried."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """How it was trained, for people."""
+    play: dict[str, Any] = field(default_factory=dict)
+    """``rating`` and ``scale`` that play is conditioned on unless told otherwise."""
+
+    @property
+    def blind(self) -> bool:
+        """True for a net that sees moves only and must begin at the initial position."""
+        return self.board_input == "none"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """T new plies of B games; see docs/onnx-contract.md."""
+
+    moves: Ints
+    """(B, T)"""
+    board: Ints
+    """(B, T, 64)"""
+    state: Ints
+    """(B, T, 4)"""
+    ratings: Ints
+    """(B, T, 3)"""
+
+
+@dataclass(frozen=True)
+class Past:
+    """The cache of B games, left-aligned."""
+
+    keys: Floats
+    """(L, B, H, S, D)"""
+    values: Floats
+    """(L, B, H, S, D)"""
+    lengths: Ints
+    """(B,) plies of each game that are really there."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the net answers for T new plies of B games."""
+
+    logits: Floats
+    """(B, T, MOVES)"""
+    wdl: Floats
+    """(B, T, 3) logits of win, draw, loss for the mover."""
+    keys: Floats
+    """(L, B, H, T, D)"""
+    values: Floats
+    """(L, B, H, T, D)"""
+
+
+class Net:
+    """An opened net."""
+
+    def __init__(self, session: Any, info: NetInfo) -> None:
+        self._session = session
+        self.info = info
+
+    @classmethod
+    def open(cls, path: Path, *, device: str = "cpu", threads: int = 1) -> Net:
+        """Load and check a net. ``device`` is cpu, cuda (an error where there is none) or auto.
+
+        Raises NetError for a file that is missing, broken, no net of this program, or made for another vocabulary.
+        """
+        if not path.is_file():
+            raise NetError(f"expected a net (an .onnx file) at {path}, found none; set the option Model to one")
+        import onnxruntime  # here: it takes a quarter of a second, and ``uciok`` must not wait for it
+
+        provider, note = _provider(onnxruntime, device)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = max(1, threads)
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # its complaints would land in the GUI's log; ours say what matters
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle engines must not burn a core
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        except Exception as error:  # onnxruntime raises a dozen kinds of its own
+            reason = str(error).splitlines()[0][:200]
+            raise NetError(f"{path} cannot be opened as an ONNX net: {reason}; is the file whole?") from None
+        if session.get_providers()[0] != provider:
+            if device == "cuda":
+                raise NetError(f"device cuda was asked for, but ONNX Runtime fell back to {session.get_providers()[0]}")
+            note = f"ONNX Runtime fell back to {session.get_providers()[0]}"
+        used = "cuda" if session.get_providers()[0] == _PROVIDERS["cuda"] else "cpu"
+        return cls(session, _checked_info(session, path, device=used, note=note))
+
+    def run(self, tokens: Tokens, past: Past) -> Outputs:
+        """One call: the new plies behind the cached ones."""
+        feeds = {
+            "moves": tokens.moves, "board": tokens.board, "state": tokens.state, "ratings": tokens.ratings,
+            "past_keys": past.keys, "past_values": past.values, "past_lengths": past.lengths,
+        }  # fmt: skip
+        return Outputs(*self._session.run(list(_OUTPUTS), feeds))
+
+
+def _provider(onnxruntime: Any, device: str) -> tuple[str, str]:
+    """The execution provider for a wanted device, and a note where ``auto`` could not have the GPU."""
+    offered = onnxruntime.get_available_providers()
+    if device == "cpu":
+        return _PROVIDERS["cpu"], ""
+    if _PROVIDERS["cuda"] in offered:
+        if hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()
+        return _PROVIDERS["cuda"], ""
+    if device == "cuda":
+        raise NetError(
+            f"device cuda was asked for, but this ONNX Runtime offers only {', '.join(offered)}; install onnxruntime-gpu "
+            f"instead of onnxruntime, or set the option Device to auto"
+        )
+    return _PROVIDERS["cpu"], ""
+
+
+def _checked_info(session: Any, path: Path, *, device: str, note: str) -> NetInfo:
+    props = session.get_modelmeta().custom_metadata_map
+    facts = {key.removeprefix("transcendence."): value for key, value in props.items() if key.startswith("transcendence.")}
+    if "contract" not in facts:
+        raise NetError(f"{path} is an ONNX file, but no net of this program (no transcendence.contract in its metadata)")
+    if facts["contract"] != CONTRACT:
+        raise NetError(f"{path} follows contract {facts['contract']}, this program reads {CONTRACT}; export the net again")
+    if facts.get("vocabulary") != vocabulary_hash():
+        raise NetError(
+            f"{path} was made for the move vocabulary {facts.get('vocabulary')}, this program has {vocabulary_hash()}; "
+            f"export the net again with this version"
+        )
+    _check_names(session, path)
+    try:
+        info = _info(facts, path, device=device, note=note)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NetError(f"{path} has damaged metadata ({error!r}); export the net again") from None
+    _check_shapes(session, info)
+    return info
+
+
+def _info(facts: dict[str, str], path: Path, *, device: str, note: str) -> NetInfo:
+    model = json.loads(facts["model"])
+    return NetInfo(
+        name=str(model["name"]), layers=int(model["layers"]), heads=int(model["heads"]), head_width=int(model["head_width"]),
+        width=int(model["width"]), context=int(model["context"]), board_input=str(model["board_input"]),
+        rating_input=bool(model["rating_input"]), precision=facts["precision"], path=path, device=device, note=note,
+        training=json.loads(facts.get("training", "{}")), play=json.loads(facts.get("play", "{}")),
+    )  # fmt: skip
+
+
+def _check_names(session: Any, path: Path) -> None:
+    for wanted, found in ((_INPUTS, session.get_inputs()), (_OUTPUTS, session.get_outputs())):
+        names = tuple(sorted(value.name for value in found))
+        if names != tuple(sorted(wanted)):
+            raise NetError(f"{path}: expected the graph's values {', '.join(sorted(wanted))}, found {', '.join(names)}")
+
+
+def _check_shapes(session: Any, info: NetInfo) -> None:
+    """The fixed sizes of the graph against the metadata: a net with another's metadata would play nonsense."""
+    shapes = {value.name: value.shape for value in (*session.get_inputs(), *session.get_outputs())}
+    cache = (info.layers, info.heads, info.head_width)
+    for name in ("past_keys", "past_values", "keys", "values"):
+        found = tuple(shapes[name][axis] for axis in (0, 2, 4))
+        if found != cache:
+            raise NetError(f"{info.path}: {name} should have layers, heads, head width {cache} by its metadata, has {found}")
+    if shapes["logits"][-1] != MOVES or shapes["wdl"][-1] != 3:
+        raise NetError(
+            f"{info.path}: expected {MOVES} move logits and 3 for the result, found {shapes['logits']}, {shapes['wdl']}"
+        )
+
+
+def find_net(configured: str | None = None) -> Path:
+    """The net to play: the one named, else by environment, beside the program, in the checkout, in the wheel.
+
+    A name that was given is never replaced by another net. Raises NetError with every path that was tried.
+    """
+    named = configured or os.environ.get(ENVIRONMENT)
+    if named:
+        return _named(Path(named), source="the option Model" if configured else f"the environment variable {ENVIRONMENT}")
+    tried = list(dict.fromkeys(_places()))
+    for path in tried:
+        if path.is_file():
+            return path
+    raise NetError(
+        f"found no net; looked at {', '.join(map(str, tried))}. Set the option Model or the environment variable "
+        f"{ENVIRONMENT} to an .onnx file that bin/export wrote"
+    )
+
+
+def _named(path: Path, *, source: str) -> Path:
+    """A name as given, else beside the program and among the nets that ship: GUIs change the working directory."""
+    tried = [path] if path.is_absolute() else [path, *(folder / path for folder in _folders())]
+    for candidate in tried:
+        if candidate.is_file():
+            return candidate.resolve()
+    raise NetError(f"{source} names a net that is not there; looked at {', '.join(map(str, tried))}")
+
+
+def _folders() -> Iterator[Path]:
+    yield Path(sys.argv[0]).resolve().parent
+    yield Path(__file__).resolve().parents[1] / "models"
+    yield Path(__file__).resolve().parent / "models"
+
+
+def _places() -> Iterator[Path]:
+    return (folder / DEFAULT_NET for folder in _folders())

@@ -1,0 +1,53 @@
+"""Which games a match consists of: pairs of players, each opening from both sides.
+
+Pure: names and openings in, games out, always in the same order, so that an interrupted match knows what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from match.openings import Opening
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """One game to be played."""
+
+    number: int
+    white: str
+    black: str
+    opening: Opening
+
+    @property
+    def pair(self) -> str:
+        """The two games that share players and opening have the same pair."""
+        return f"{' - '.join(sorted((self.white, self.black)))} / {self.opening.name}"
+
+
+def fixtures(pairings: Sequence[tuple[str, str]], openings: Sequence[Opening], *, games: int, seed: int) -> list[Fixture]:
+    """``games`` games a pairing (rounded up to even), over openings in an order that the seed decides.
+
+    All pairings meet the same openings. When there are more pairs of games than openings the book is begun again.
+    """
+    order = np.random.default_rng(seed).permutation(len(openings))
+    pairs = [(a, b, openings[order[i % len(openings)]], i) for i in range(-(-games // 2)) for a, b in pairings]
+    both = ((w, b, _again(o, i // len(openings))) for a, z, o, i in pairs for w, b in ((a, z), (z, a)))
+    return [Fixture(number, white, black, opening) for number, (white, black, opening) in enumerate(both)]
+
+
+def _again(opening: Opening, times: int) -> Opening:
+    return opening if not times else Opening(f"{opening.name} ({times + 1})", opening.fen, opening.moves)
+
+
+def gauntlet(heroes: Sequence[str], opponents: Sequence[str]) -> list[tuple[str, str]]:
+    """Each hero against each opponent."""
+    return [(hero, opponent) for hero in heroes for opponent in opponents]
+
+
+def round_robin(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Everyone against everyone."""
+    return ((a, b) for i, a in enumerate(names) for b in names[i + 1 :])
