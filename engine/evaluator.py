@@ -6,6 +6,7 @@ games of different lengths. Does not know how a move is chosen.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from engine.vocabulary import START
 
 _OUTSIDE = -1e4  # logit of a legal move that the vocabulary lacks (castling of Chess960): chosen only when alone
 _REMEMBERED_BYTES = 2048  # rough size of one remembered evaluation
+_NEVER_ASKED = (np.zeros(0, np.int64), np.zeros(0, np.int64))  # stands for positions before a long game's base
 _STEP_PLIES = 4  # a call takes games with at most this many new plies together; longer ones go by powers of two
 
 
@@ -73,16 +75,18 @@ class GameCache:
         if players != self.players:
             self.players, self.filled = players, 0
         self._rewind(_common(self.board.move_stack, board.move_stack))
+        base = self._base_of(len(board.move_stack))
+        if base != self.base:
+            if base < self.base:  # what lies before the old base was never looked at
+                self._begin(root, root_key)
+            self.base, self.filled = base, 0
         for move in board.move_stack[len(self.board.move_stack) :]:
             self.board.push(move)
             self._read_position()
-        base = self._base_of(len(board.move_stack))
-        if base != self.base:
-            self.base, self.filled = base, 0
         self.filled = min(self.filled, len(self.features) - 1 - self.base)  # logits are not kept: the last ply is asked
 
     def _begin(self, root: chess.Board, key: Hashable) -> None:
-        self.root, self.board, self.base, self.filled = key, root, 0, 0
+        self.root, self.board, self.base, self.filled = key, root.copy(), 0, 0
         self.keys_seen.clear()
         self.features.clear()
         self._read_position()
@@ -95,9 +99,13 @@ class GameCache:
 
     def _read_position(self) -> None:
         key = position_key(self.board)
-        repetitions = self.keys_seen.count(key)
+        since = max(0, len(self.keys_seen) - self.board.halfmove_clock)  # no position returns over a capture or pawn move
+        repetitions = self.keys_seen[since:].count(key)
         self.keys_seen.append(key)
-        self.features.append((board_codes(self.board, self._info.board_input), state_codes(self.board, repetitions)))
+        if len(self.features) < self.base:
+            self.features.append(_NEVER_ASKED)
+        else:
+            self.features.append((board_codes(self.board, self._info.board_input), state_codes(self.board, repetitions)))
 
     def _base_of(self, position: int) -> int:
         """Where reading begins so that ``position`` fits the context. By the position alone, so that an answer never
@@ -153,7 +161,7 @@ class Evaluator:
     def __init__(self, net: Net, *, hash_mb: int = 16) -> None:
         self.net = net
         self._remembered: OrderedDict[Hashable, Evaluation] = OrderedDict()
-        self._most_remembered = max(1, hash_mb * 2**20 // _REMEMBERED_BYTES)
+        self._most_remembered = max(0, hash_mb * 2**20 // _REMEMBERED_BYTES)
 
     def new_game(self) -> GameCache:
         """An empty cache."""
@@ -205,10 +213,12 @@ class Evaluator:
 
 
 def _history(request: Request) -> Hashable:
-    """The whole game, for the same position after other moves is another question."""
+    """The whole game, for the same position after other moves is another question; digested, for games are long."""
     root = request.board.root()
-    moves = tuple((m.from_square, m.to_square, m.promotion) for m in request.board.move_stack)
-    return position_key(root), root.halfmove_clock, moves, request.players
+    moves = [m.from_square | m.to_square << 6 | (m.promotion or 0) << 12 for m in request.board.move_stack]
+    players = request.players
+    head = repr((position_key(root), root.halfmove_clock, players.white, players.black, players.scale)).encode("ascii")
+    return hashlib.blake2b(head + np.array(moves, np.uint16).tobytes(), digest_size=16).digest()
 
 
 def _common(a: list[chess.Move], b: list[chess.Move]) -> int:

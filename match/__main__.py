@@ -72,9 +72,7 @@ def _add_play(options: argparse.ArgumentParser) -> None:
     options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
     options.add_argument("--levels", type=int, nargs="*", default=[0, 1, 2], help="Stockfish Skill Levels (default: 0 1 2)")
     options.add_argument("--engine", action="append", default=[], metavar="COMMAND", help="another UCI engine as opponent")
-    options.add_argument(
-        "--engine-limit", default="movetime=100", help="depth=N, nodes=N or movetime=MS (default: %(default)s)"
-    )
+    options.add_argument("--engine-limit", default="movetime=100", help="depth=N, nodes=N, movetime=MS (default: %(default)s)")
     options.add_argument(
         "--builtin",
         nargs="*",
@@ -85,9 +83,7 @@ def _add_play(options: argparse.ArgumentParser) -> None:
     options.add_argument("--openings", type=Path, default=openings.BOOK, help="PGN, EPD or a file of UCI lines")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--threads", type=int, default=1, help="CPU threads of the net")
-    options.add_argument(
-        "--out", type=Path, help="folder for results and PGN; a match found there goes on (default: a new one)"
-    )
+    options.add_argument("--out", type=Path, help="folder for results; a match found there goes on (default: a new one)")
 
 
 def main(argv: list[str] | None = None) -> int:

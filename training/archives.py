@@ -7,7 +7,7 @@ import gzip
 import io
 import sys
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, TextIO, cast
 
 from engine.errors import DataError
 
@@ -21,9 +21,9 @@ def open_binary(path: Path) -> IO[bytes]:
     """The decompressed bytes of a file. Raises DataError when it cannot be opened."""
     try:
         if path.suffix == ".zst":
-            return zstd.open(path, "rb")
+            return cast(IO[bytes], zstd.open(path, "rb"))
         if path.suffix == ".gz":
-            return gzip.open(path, "rb")
+            return cast(IO[bytes], gzip.open(path, "rb"))
         if path.suffix == ".bz2":
             return bz2.open(path, "rb")
         return path.open("rb")

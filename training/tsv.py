@@ -45,11 +45,12 @@ def parse_line(line: str, *, place: str, scales: Mapping[str, Scale]) -> Game:
     source, site, white, black, control, result, termination, moves = fields
     try:
         ids = np.array([MOVE_ID[m] for m in moves.split(" ")], dtype=np.uint16)
-        ratings = [int(float(r)) if r else 0 for r in (white, black)]
+        white_elo, black_elo = (int(float(r)) if r else 0 for r in (white, black))
     except (KeyError, ValueError) as error:
         raise DataError(f"{place}: expected UCI moves and whole-number ratings, got {error}") from error
     return Game(
-        ids, *ratings, result if result in RESULTS else "*", scale=scales.get(source, _SITE_SCALES.get(site.lower(), Scale.UNKNOWN)), time_class=time_class(control),
+        ids, white_elo, black_elo, result=result if result in RESULTS else "*",
+        scale=scales.get(source, _SITE_SCALES.get(site.lower(), Scale.UNKNOWN)), time_class=time_class(control),
         termination=_termination(termination), source=source,
     )  # fmt: skip
 

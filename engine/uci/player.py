@@ -47,6 +47,8 @@ class Opened:
     judge: Judge
     summary: str
     """One line for people: which net on which device."""
+    fresh: Callable[[], Judge]
+    """Makes another judge of the same net, one that remembers nothing."""
     play: dict[str, Any] = field(default_factory=dict)
     """How it wants to be used: ``rating`` (points) and ``scale`` (``engine.encoding.Scale``) of its own side."""
 
@@ -62,7 +64,11 @@ def open_net(settings: Settings) -> Opened:
     unrated = "" if info.rating_input else ", no rating input: UCI_Elo has no effect"
     note = f" ({info.note})" if info.note else ""
     summary = f"net {info.name} ({info.board_input}, {info.precision}{unrated}) on {info.device}{note}: {info.path}"
-    return Opened(Evaluator(net, hash_mb=settings.hash_mb), summary, info.play)
+
+    def fresh() -> Evaluator:
+        return Evaluator(net, hash_mb=settings.hash_mb)
+
+    return Opened(fresh(), summary, fresh, info.play)
 
 
 def players(settings: Settings, play: dict[str, Any], *, white: bool) -> Players:
@@ -145,7 +151,8 @@ class Player:
         before = self._settings
         self._settings = options.changed(before, option, command.value)
         if option.name == options.CLEAR_HASH:
-            self._forget()
+            self._cache = None
+            self._opened = replace(self._opened, judge=self._opened.fresh()) if self._opened else None
         elif self._settings.log_file != before.log_file:
             self._log_to(self._settings.log_file)
         elif self._settings.syzygy_path != before.syzygy_path:
@@ -167,12 +174,9 @@ class Player:
         return self._opened
 
     def _new_game(self) -> None:
-        self._forget()
+        self._cache = None
         if self._fault:
             self._net_key = None  # the file may have been mended meanwhile
-
-    def _forget(self) -> None:
-        self._cache = None
 
     # Searching ---------------------------------------------------------------------------------------------------
 
@@ -210,7 +214,7 @@ class Player:
 
     def _makeshift(self, search: Search) -> BestMove:
         """The alphabetically first legal move: no chess, but a client that waits for a move hangs on silence."""
-        self._forget()
+        self._cache = None  # what went wrong may have left it half-written
         board = self._line.board
         texts = sorted(write_move(board, move, chess960=self._settings.chess960) for move in board.legal_moves)
         self._emit(Info(pv=tuple(texts[:1]), depth=0, seldepth=0, time_ms=search.elapsed_ms()))

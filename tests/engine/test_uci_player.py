@@ -17,7 +17,7 @@ from engine.uci.protocol import BestMove, Go, Info, IsReady, NewGame, Position, 
 from engine.uci.session import Search
 from engine.uci.thinking import sampling_of
 from tests.engine.uci_driver import in_thread
-from tests.engine.uniform import Uniform
+from tests.engine.uniform import Uniform, open_uniform
 
 FAST_S = 0.05
 """Within this a command must be honoured while thinking."""
@@ -35,7 +35,11 @@ class Desk:
 
     def _open(self, settings: Settings) -> Opened:
         self.opened.append(settings)
-        return Opened(self.judge, "net uniform", self.play)
+        return Opened(self.judge, "net uniform", self._fresh, self.play)
+
+    def _fresh(self) -> Uniform:
+        self.judge = Uniform()
+        return self.judge
 
     def option(self, name: str, value: str = "") -> None:
         self.player.perform(SetOption(name, value))
@@ -77,7 +81,15 @@ def test_the_opening_has_its_own_temperature_for_so_many_plies() -> None:
     assert len({desk.go("e2e4", "e7e5").move for _ in range(40)}) == 1
 
 
-def test_a_seed_decides_the_move_of_a_position_and_of_no_other() -> None:
+def test_one_seed_draws_anew_in_each_position() -> None:
+    """Black's first reply is one of the same twenty moves after each of these; a draw by the seed alone would repeat it."""
+    desk = Desk()
+    desk.option("Temperature", "1")
+    desk.option("Seed", "5")
+    assert len({desk.go(first).move for first in ("a2a3", "b2b3", "c2c3", "d2d3", "f2f3", "g2g3", "h2h3", "a2a4")}) > 3
+
+
+def test_a_seed_decides_the_move_of_a_position() -> None:
     def games(seed: str) -> list[str | None]:
         desk = Desk()
         desk.option("Temperature", "1")
@@ -142,8 +154,10 @@ def test_a_cache_belongs_to_one_game() -> None:
     desk.go()
     assert desk.judge.asked[-1].cache is not second.cache
     cache = desk.judge.asked[-1].cache
+    before = desk.judge
     desk.option("clear hash")
     desk.go()
+    assert desk.judge is not before
     assert desk.judge.asked[-1].cache is not cache
 
 
@@ -245,7 +259,7 @@ def test_the_reply_is_legal_after_a_castling_chess960_move() -> None:
 )
 def test_commands_are_honoured_in_time_while_thinking(lines: list[str], awaited: str) -> None:
     """The median of nine tries: one may fall into another process's time slice."""
-    engine = in_thread(lambda settings: Opened(Uniform(), "net uniform"))
+    engine = in_thread(open_uniform)
     times = []
     for _ in range(9):
         engine.client.send("position startpos", "go infinite")
@@ -262,7 +276,7 @@ def test_commands_are_honoured_in_time_while_thinking(lines: list[str], awaited:
 
 
 def test_ponderhit_is_honoured_in_time() -> None:
-    engine = in_thread(lambda settings: Opened(Uniform(), "net uniform"))
+    engine = in_thread(open_uniform)
     times = []
     for _ in range(9):
         engine.client.send("position startpos", "go ponder wtime 1000 btime 1000")

@@ -44,4 +44,4 @@ class Uniform:
 
 def open_uniform(settings: Settings) -> Opened:
     """For ``Process(opener=...)``."""
-    return Opened(Uniform(), "net uniform")
+    return Opened(Uniform(), "net uniform", Uniform)

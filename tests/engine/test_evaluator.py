@@ -1,0 +1,208 @@
+"""Whatever a cache has been through, its answer is the one that a fresh reading gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chess
+import numpy as np
+import onnx
+import pytest
+
+from engine.errors import NetError, PositionError
+from engine.evaluator import Evaluation, Evaluator, GameCache, Players, Request
+from engine.net import Net, Outputs, Past, Tokens, find_net
+
+PLAYERS = Players(1500, 1800, 1)
+OTHER = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R b KQkq - 0 1"
+
+
+@pytest.fixture(scope="module")
+def net(random_net: Path) -> Net:
+    return Net.open(random_net)
+
+
+def fresh(net: Net, board: chess.Board, players: Players = PLAYERS) -> Evaluation:
+    evaluator = Evaluator(net)
+    return evaluator.evaluate([Request(board, evaluator.new_game(), players)])[0]
+
+
+def assert_same(a: Evaluation, b: Evaluation) -> None:
+    assert a.moves == b.moves
+    assert a.logits == pytest.approx(b.logits, abs=1e-4)
+    assert a.wdl == pytest.approx(b.wdl, abs=1e-5)
+
+
+def push_random(board: chess.Board, random: np.random.Generator) -> None:
+    legal = list(board.legal_moves)
+    board.push(legal[int(random.integers(len(legal)))])
+
+
+def test_take_backs_new_games_and_long_games(net: Net) -> None:
+    """More than twice the net's context of 48 plies, with jumps of every kind in between."""
+    random, evaluator = np.random.default_rng(1), Evaluator(net, hash_mb=0)
+    cache, board = evaluator.new_game(), chess.Board()
+    longest = 0
+    for turn in range(260):
+        if board.is_game_over() or turn in (130, 200):
+            board = chess.Board(OTHER) if turn == 200 else chess.Board()
+        if random.random() < 0.1:
+            for _ in range(min(len(board.move_stack), int(random.integers(1, 8)))):
+                board.pop()
+        found = evaluator.evaluate([Request(board, cache, PLAYERS)])[0]
+        if turn % 4 == 0:
+            assert_same(found, fresh(net, board))
+        longest = max(longest, len(board.move_stack))
+        push_random(board, random)
+    assert longest > 100
+
+
+def test_transposed_histories_are_told_apart(net: Net) -> None:
+    evaluator = Evaluator(net, hash_mb=0)
+    cache = evaluator.new_game()
+    answers = []
+    for moves in ("g1f3 g8f6 b1c3 b8c6", "b1c3 b8c6 g1f3 g8f6"):
+        board = chess.Board()
+        for move in moves.split():
+            board.push_uci(move)
+        answers.append(evaluator.evaluate([Request(board, cache, PLAYERS)])[0])
+        assert_same(answers[-1], fresh(net, board))
+    assert np.abs(answers[0].logits - answers[1].logits).max() > 1e-3
+
+
+def test_other_ratings_are_read_anew(net: Net) -> None:
+    evaluator, board = Evaluator(net, hash_mb=0), chess.Board()
+    cache = evaluator.new_game()
+    first = evaluator.evaluate([Request(board, cache, PLAYERS)])[0]
+    second = evaluator.evaluate([Request(board, cache, Players(2500, 2500, 1))])[0]
+    assert_same(second, fresh(net, board, Players(2500, 2500, 1)))
+    assert np.abs(first.logits - second.logits).max() > 1e-3
+
+
+def test_the_same_position_again_gives_the_same_answer(net: Net) -> None:
+    for hash_mb in (0, 16):
+        evaluator, board = Evaluator(net, hash_mb=hash_mb), chess.Board()
+        cache = evaluator.new_game()
+        first, second = (evaluator.evaluate([Request(board, cache, PLAYERS)])[0] for _ in range(2))
+        assert_same(first, second)
+
+
+def test_many_games_of_different_lengths_at_once(net: Net) -> None:
+    random, evaluator = np.random.default_rng(2), Evaluator(net, hash_mb=1)
+    boards = [chess.Board() for _ in range(12)]
+    caches = [evaluator.new_game() for _ in boards]
+    for turn in range(30):
+        for i, board in enumerate(boards):
+            for _ in range(1 + i % 4):
+                if not board.is_game_over():
+                    push_random(board, random)
+        live = [i for i, b in enumerate(boards) if not b.is_game_over() and (i + turn) % 3]
+        found = evaluator.evaluate([Request(boards[i], caches[i], PLAYERS) for i in live])
+        if turn % 7 == 6:
+            for i, evaluation in zip(live, found, strict=True):
+                assert_same(evaluation, fresh(net, boards[i]))
+
+
+class Counting:
+    """A net that counts the plies it is asked to read."""
+
+    def __init__(self, net: Net) -> None:
+        self._net, self.info, self.plies = net, net.info, 0
+
+    def run(self, tokens: Tokens, past: Past) -> Outputs:
+        self.plies += tokens.moves.size
+        return self._net.run(tokens, past)
+
+
+def test_each_ply_of_a_game_is_read_once(net: Net) -> None:
+    counting, random = Counting(net), np.random.default_rng(3)
+    evaluator, board = Evaluator(counting), chess.Board()  # type: ignore[arg-type]
+    cache = evaluator.new_game()
+    for _ in range(20):
+        evaluator.evaluate([Request(board, cache, PLAYERS)])
+        push_random(board, random)
+        push_random(board, random)
+    assert counting.plies == 39
+
+
+def test_only_legal_moves_and_true_probabilities(net: Net) -> None:
+    board = chess.Board("rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")
+    assert fresh(net, board).moves == ()
+    evaluation = fresh(net, chess.Board(OTHER))
+    assert set(evaluation.moves) == set(chess.Board(OTHER).legal_moves)
+    assert sum(evaluation.wdl) == pytest.approx(1)
+    assert min(evaluation.wdl) >= 0
+
+
+def test_a_blind_net_refuses_another_start(blind_net: Path) -> None:
+    net = Net.open(blind_net)
+    with pytest.raises(PositionError, match="is blind"):
+        fresh(net, chess.Board(OTHER))
+
+
+def test_a_blind_net_plays_on_beyond_its_context(blind_net: Path) -> None:
+    net, random, board = Net.open(blind_net), np.random.default_rng(4), chess.Board()
+    evaluator = Evaluator(net, hash_mb=0)
+    cache: GameCache = evaluator.new_game()
+    while len(board.move_stack) < 2 * net.info.context and not board.is_game_over():
+        evaluator.evaluate([Request(board, cache)])
+        push_random(board, random)
+    assert_same(evaluator.evaluate([Request(board, cache)])[0], fresh(net, board, Players()))
+
+
+def changed(source: Path, out: Path, key: str, value: str) -> Path:
+    model = onnx.load(str(source))
+    for prop in model.metadata_props:
+        if prop.key == f"transcendence.{key}":
+            prop.value = value
+    onnx.save_model(model, str(out))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("vocabulary", "0123456789abcdef", "made for the move vocabulary 0123456789abcdef"),
+        ("contract", "99", "follows contract 99"),
+        ("model", "{}", "damaged metadata"),
+        ("model", "not json", "damaged metadata"),
+    ],
+)
+def test_foreign_nets_are_refused_by_name(random_net: Path, tmp_path: Path, key: str, value: str, message: str) -> None:
+    with pytest.raises(NetError, match=message):
+        Net.open(changed(random_net, tmp_path / "net.onnx", key, value))
+
+
+def test_metadata_of_another_shape_is_refused(random_net: Path, tmp_path: Path) -> None:
+    text = {p.key: p.value for p in onnx.load(str(random_net)).metadata_props}["transcendence.model"]
+    other = changed(random_net, tmp_path / "net.onnx", "model", text.replace('"heads": 2', '"heads": 4'))
+    with pytest.raises(NetError, match="should have layers, heads, head width"):
+        Net.open(other)
+
+
+def test_broken_and_missing_files_are_named(random_net: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes(random_net.read_bytes()[:5000])
+    with pytest.raises(NetError, match="cannot be opened as an ONNX net"):
+        Net.open(cut)
+    with pytest.raises(NetError, match="found none"):
+        Net.open(tmp_path / "nothing.onnx")
+    plain = tmp_path / "plain.onnx"
+    graph = onnx.helper.make_graph([], "empty", [], [])
+    onnx.save_model(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), str(plain))
+    with pytest.raises(NetError, match="no net of this program"):
+        Net.open(plain)
+
+
+def test_a_cuda_that_is_not_there_is_an_error_and_auto_is_not(random_net: Path) -> None:
+    assert Net.open(random_net, device="auto").info.device == "cpu"
+    with pytest.raises(NetError, match="cuda was asked for"):
+        Net.open(random_net, device="cuda")
+
+
+def test_a_missing_net_lists_every_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRANSCENDENCE_MODEL", str(tmp_path / "mine.onnx"))
+    with pytest.raises(NetError, match=r"environment variable TRANSCENDENCE_MODEL names a net.*mine\.onnx"):
+        find_net()
+    with pytest.raises(NetError, match=r"option Model names.*other\.onnx.*other\.onnx"):
+        find_net("other.onnx")
