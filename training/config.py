@@ -97,6 +97,10 @@ class RunConfig:
     """Length of the run in optimiser steps, where minutes is 0."""
     seed: int = 1
     """Seed of initial weights, game order and dropout."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the matrix products; weights stay float32. auto = bfloat16 where the processor or GPU multiplies it fast."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile. auto = on for CUDA, and on CPU for runs above 15 minutes where a C++ compiler is found."""
     log_every: int = 10
     """Steps between two lines of metrics.jsonl."""
     evaluate_every_minutes: float = 10.0

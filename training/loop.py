@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import dataclasses
 import math
+import shutil
 import signal
 import sys
 import time
@@ -28,7 +29,7 @@ from engine.errors import ConfigError, TranscendenceError
 from engine.vocabulary import MOVES
 from training import checkpoint
 from training.batches import Reader, Rows
-from training.config import Config
+from training.config import Config, RunConfig
 from training.evaluate import Metrics, Validation, evaluate, inputs_of, load_validation
 from training.model import Net
 from training.optimizer import make_optimizers, rate_at, set_rate
@@ -83,6 +84,27 @@ def keep_freed_memory() -> None:
             libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
 
 
+def precision_of(run: RunConfig, device: torch.device) -> torch.dtype:
+    """The dtype of a run's matrix products on ``device``.
+
+    On CPU bfloat16 pays only with instructions for it: four times float32's speed with AVX512-BF16, slower without.
+    """
+    if run.precision != "auto":
+        return torch.bfloat16 if run.precision == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    has = torch.cpu.get_capabilities()
+    return torch.bfloat16 if has.get("avx512_bf16") or has.get("amx_bf16") else torch.float32
+
+
+def compiles(run: RunConfig, device: torch.device) -> bool:
+    """Whether a run uses torch.compile: a fifth faster on CPU, after a minute or so of compiling."""
+    if run.compile != "auto":
+        return run.compile == "on"
+    compiler = any(map(shutil.which, ("g++", "clang++")))
+    return device.type == "cuda" or (run.minutes >= 15 and compiler and sys.platform != "win32")
+
+
 class Trainer:
     """One run, in one of its processes."""
 
@@ -91,7 +113,8 @@ class Trainer:
         _check(config, processes)
         torch.manual_seed(config.run.seed)
         self.net = Net(config.model).to(device)
-        self.optimizers = make_optimizers(self.net, config.optimizer)
+        self.precision = precision_of(config.run, device)
+        self.optimizers = make_optimizers(self.net, config.optimizer, self.precision)
         self.reader = Reader(
             store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world
         )  # fmt: skip
@@ -100,9 +123,12 @@ class Trainer:
         self._validation: Validation | None = None
         self._store = store
         self._stop = _StopSignal()
-        self._module: torch.nn.Module = self.net
+        self.compiled = compiles(config.run, device)
+        self._module: Any = self.net
         if processes.world > 1:
             self._module = DistributedDataParallel(self.net)
+        if self.compiled:
+            self._module = torch.compile(self._module, dynamic=False)
         self._restore()
 
     def _restore(self) -> None:
@@ -180,9 +206,12 @@ class Trainer:
     def _backward(self, rows: Rows, *, weight: float, last: bool) -> Tensor:
         """Add the gradients of some rows; returns their share of the two losses."""
         module = self._module
-        waits = contextlib.nullcontext() if last or not isinstance(module, DistributedDataParallel) else module.no_sync()
+        waits = contextlib.nullcontext() if last or self.processes.world == 1 else module.no_sync()
+        fast = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         with waits:
-            logits, wdl = module(*inputs_of(rows, self.device))
+            with fast:
+                logits, wdl = module(*inputs_of(rows, self.device))
+            logits, wdl = logits.float(), wdl.float()
             targets = torch.from_numpy(rows.targets).to(self.device)
             results = torch.from_numpy(rows.results).to(self.device)
             move_loss = F.cross_entropy(logits.reshape(-1, MOVES), targets.reshape(-1))

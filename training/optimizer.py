@@ -20,16 +20,18 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ITERATIONS = 5
 
 
-def orthogonalized(matrix: Tensor) -> Tensor:
-    """The nearest (roughly) orthogonal matrix to each of a (…, n, m) stack: keeps the directions, levels their sizes."""
+def orthogonalized(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+    """The nearest (roughly) orthogonal matrix to each of a (…, n, m) stack: keeps the directions, levels their sizes.
+
+    The iteration bears bfloat16 as ``precision``, as its authors use it; the result has the dtype of ``matrix``.
+    """
     tall = matrix.shape[-2] > matrix.shape[-1]
     x = matrix.mT if tall else matrix
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = (x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(precision)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    result: Tensor = x.mT if tall else x
-    return result
+    return (x.mT if tall else x).to(matrix.dtype)
 
 
 class Muon(Optimizer):
@@ -40,8 +42,10 @@ class Muon(Optimizer):
     CPU this work is a tenth of a small batch's.
     """
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0,
+                 precision: torch.dtype = torch.float32) -> None:  # fmt: skip
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self._precision = precision
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -71,13 +75,13 @@ class Muon(Optimizer):
         return momentum.lerp_(gradient, 1 - group["momentum"])
 
     def _update(self, p: Tensor, gradient: Tensor, group: dict[str, float]) -> None:
-        update = orthogonalized(gradient.lerp(self._momentum(p, gradient, group), group["momentum"]))
+        update = orthogonalized(gradient.lerp(self._momentum(p, gradient, group), group["momentum"]), self._precision)
         scale = max(1.0, p.shape[-2] / p.shape[-1]) ** 0.5
         p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * scale)
 
 
-def make_optimizers(net: Net, config: OptimizerConfig) -> list[Optimizer]:
-    """The optimisers of a run; each group remembers its peak rate as ``peak_lr``."""
+def make_optimizers(net: Net, config: OptimizerConfig, precision: torch.dtype = torch.float32) -> list[Optimizer]:
+    """The optimisers of a run; each group remembers its peak rate as ``peak_lr``. ``precision`` is Muon's."""
     matrices = [p for block in net.blocks for p in block.parameters()]
     inside = {id(p) for p in matrices}
     tables = [p for p in net.parameters() if id(p) not in inside]
@@ -85,7 +89,7 @@ def make_optimizers(net: Net, config: OptimizerConfig) -> list[Optimizer]:
     groups = [{"params": tables, "lr": config.adam_lr, "weight_decay": 0.0}]
     optimizers: list[Optimizer] = []
     if config.kind == "muon":
-        optimizers.append(Muon(matrices, lr=config.matrix_lr, weight_decay=config.weight_decay))
+        optimizers.append(Muon(matrices, lr=config.matrix_lr, weight_decay=config.weight_decay, precision=precision))
     else:
         groups.append({"params": matrices, "lr": config.adam_lr, "weight_decay": config.weight_decay})
     optimizers.append(AdamW(groups, betas=betas, fused=True))

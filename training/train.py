@@ -93,7 +93,7 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
         if processes.first:
             print(
                 f"{trainer.parameters:,} parameters, {trainer.reader.games:,} games, {processes.world} process(es) on "
-                f"{device}, from step {trainer.step}", file=sys.stderr,
+                f"{device} ({str(trainer.precision).removeprefix('torch.')}{', compiled' if trainer.compiled else ''}), from step {trainer.step}", file=sys.stderr,
             )  # fmt: skip
         metrics = trainer.run()
     finally:

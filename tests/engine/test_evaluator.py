@@ -44,9 +44,9 @@ def test_take_backs_new_games_and_long_games(net: Net) -> None:
     cache, board = evaluator.new_game(), chess.Board()
     longest = 0
     for turn in range(260):
-        if board.is_game_over() or turn in (130, 200):
-            board = chess.Board(OTHER) if turn == 200 else chess.Board()
-        if random.random() < 0.1:
+        if board.is_game_over() or turn in (200, 230):
+            board = chess.Board(OTHER) if turn == 230 else chess.Board()
+        if random.random() < 0.05:
             for _ in range(min(len(board.move_stack), int(random.integers(1, 8)))):
                 board.pop()
         found = evaluator.evaluate([Request(board, cache, PLAYERS)])[0]
@@ -188,7 +188,8 @@ def test_broken_and_missing_files_are_named(random_net: Path, tmp_path: Path) ->
     with pytest.raises(NetError, match="found none"):
         Net.open(tmp_path / "nothing.onnx")
     plain = tmp_path / "plain.onnx"
-    graph = onnx.helper.make_graph([], "empty", [], [])
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("in", "out")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["in"], ["out"])], "plain", ends[:1], ends[1:])
     onnx.save_model(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), str(plain))
     with pytest.raises(NetError, match="no net of this program"):
         Net.open(plain)

@@ -8,26 +8,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 
 from engine.errors import NetError
 from export.__main__ import main
 from export.graph import INPUTS, OUTPUTS, export_graph
 from export.quantize import Fidelity, check, compare, quantize
 from export.verify import TOLERANCE, random_games, verify
+from tests.nets import random_network
 from training.config import Config, ModelConfig, to_dict
 from training.model import Net
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-
-
-def random_network(board_input: str, *, seed: int) -> Net:
-    torch.manual_seed(seed)
-    net = Net(ModelConfig(layers=2, width=32, heads=2, context=48, board_input=board_input))  # type: ignore[arg-type]
-    for name, p in net.named_parameters():
-        if not name.endswith("square_piece"):
-            torch.nn.init.normal_(p, std=0.1)
-    return net
 
 
 @pytest.fixture(scope="module", params=["none", "sum", "attacks"])
