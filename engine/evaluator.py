@@ -7,7 +7,6 @@ games of different lengths. Does not know how a move is chosen.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 
 from engine.encoding import board_codes, move_id, position_key, rating_bucket, state_codes
 from engine.errors import PositionError
+from engine.evaluation import Evaluation as Evaluation
+from engine.evaluation import Remembered, packed_move
 from engine.net import Net, NetInfo, Past, Tokens
 from engine.vocabulary import START
 
 _OUTSIDE = -1e4  # logit of a legal move that the vocabulary lacks (castling of Chess960): chosen only when alone
-_REMEMBERED_BYTES = 2048  # rough size of one remembered evaluation
 _NEVER_ASKED = (np.zeros(0, np.int64), np.zeros(0, np.int64))  # stands for positions before a long game's base
 _STEP_PLIES = 4  # a call takes games with at most this many new plies together; longer ones go by powers of two
 
@@ -34,18 +34,6 @@ class Players:
     black: int = 0
     scale: int = 0
     """Of ``engine.encoding.Scale``."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the net thinks of one position."""
-
-    moves: tuple[chess.Move, ...]
-    """The legal moves."""
-    logits: NDArray[np.float64]
-    """(N,) raw logit of each legal move."""
-    wdl: tuple[float, float, float]
-    """Probability of win, draw, loss for the side to move; sums to 1."""
 
 
 class GameCache:
@@ -158,10 +146,9 @@ class Request:
 class Evaluator:
     """Asks a net for positions of any number of games."""
 
-    def __init__(self, net: Net, *, hash_mb: int = 16) -> None:
+    def __init__(self, net: Net, *, hash_mb: int = 4) -> None:
         self.net = net
-        self._remembered: OrderedDict[Hashable, Evaluation] = OrderedDict()
-        self._most_remembered = max(0, hash_mb * 2**20 // _REMEMBERED_BYTES)
+        self._remembered = Remembered(hash_mb)
 
     def new_game(self) -> GameCache:
         """An empty cache."""
@@ -172,7 +159,8 @@ class Evaluator:
 
         Raises PositionError when a blind net is asked about a game that did not begin at the initial position.
         """
-        found: list[Evaluation | None] = [self._recall(request) for request in requests]
+        histories = [_history(request) for request in requests]
+        found = [self._remembered.get(history) for history in histories]
         asked = [i for i, evaluation in enumerate(found) if evaluation is None]
         for i in asked:
             self._check(requests[i].board)
@@ -182,7 +170,7 @@ class Evaluator:
             answers = self._ask([requests[i] for i in numbers], [tokens for _, tokens in group])
             for i, evaluation in zip(numbers, answers, strict=True):
                 found[i] = evaluation
-                self._remember(requests[i], evaluation)
+                self._remembered.put(histories[i], evaluation)
         return [evaluation for evaluation in found if evaluation is not None]
 
     def _check(self, board: chess.Board) -> None:
@@ -200,22 +188,11 @@ class Evaluator:
             request.cache.append(outputs.keys[:, i, :, :new], outputs.values[:, i, :, :new])
             yield _evaluation(request.board, outputs.logits[i, new - 1], outputs.wdl[i, new - 1])
 
-    def _recall(self, request: Request) -> Evaluation | None:
-        key = _history(request)
-        if key in self._remembered:
-            self._remembered.move_to_end(key)
-        return self._remembered.get(key)
 
-    def _remember(self, request: Request, evaluation: Evaluation) -> None:
-        self._remembered[_history(request)] = evaluation
-        while len(self._remembered) > self._most_remembered:
-            self._remembered.popitem(last=False)
-
-
-def _history(request: Request) -> Hashable:
+def _history(request: Request) -> bytes:
     """The whole game, for the same position after other moves is another question; digested, for games are long."""
     root = request.board.root()
-    moves = [m.from_square | m.to_square << 6 | (m.promotion or 0) << 12 for m in request.board.move_stack]
+    moves = [packed_move(m) for m in request.board.move_stack]
     players = request.players
     head = repr((position_key(root), root.halfmove_clock, players.white, players.black, players.scale)).encode("ascii")
     return hashlib.blake2b(head + np.array(moves, np.uint16).tobytes(), digest_size=16).digest()

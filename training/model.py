@@ -96,6 +96,20 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return torch.bmm(weights, v).reshape(B, H, T, D)
 
 
+def attend_cached(q: Tensor, new: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+    """As ``attend``, over past keys and values followed by new ones.
+
+    Only the scores are joined: joining the keys and values themselves would copy the whole cache in every block.
+    """
+    keys, values = new
+    past_keys, past_values = past
+    S = past_keys.shape[2]
+    q = q * q.shape[-1] ** -0.5
+    scores = torch.cat([q @ past_keys.mT, q @ keys.mT], dim=-1)
+    weights = torch.softmax(scores.masked_fill(~mask, -1e9), dim=-1)
+    return weights[..., :S] @ past_values + weights[..., S:] @ values
+
+
 class Block(nn.Module):
     """Attention, then an MLP with squared ReLU; both on normalised input, both added to the stream."""
 
@@ -115,10 +129,9 @@ class Block(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         return rotate(_rms(q), positions), rotate(_rms(k), positions), v
 
-    def finish(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        """Attend under ``mask`` (B, 1, T, S + T; True = may look) and apply the MLP."""
+    def finish(self, x: Tensor, seen: Tensor) -> Tensor:
+        """Add what attention has seen, (B, H, T, D), to the stream, and what the MLP makes of it."""
         B, T, W = x.shape
-        seen = attend(q, k, v, mask)
         x = x + F.linear(seen.transpose(1, 2).reshape(B, T, W), self.out)
         return x + F.linear(F.relu(F.linear(_rms(x), self.up)).square(), self.down)
 
@@ -160,7 +173,7 @@ class Net(nn.Module):
         positions = torch.arange(T, device=moves.device)[None]
         x = self.embed(moves, board, state, ratings)
         for block in self.blocks:
-            x = block.finish(x, *block.project(x, positions), mask)
+            x = block.finish(x, attend(*block.project(x, positions), mask))
         return self.heads_of(x)
 
     def step(
@@ -187,6 +200,6 @@ class Net(nn.Module):
             q, k, v = block.project(x, positions)
             keys.append(k)
             values.append(v)
-            x = block.finish(x, q, torch.cat([past_keys[i], k], dim=2), torch.cat([past_values[i], v], dim=2), mask)
+            x = block.finish(x, attend_cached(q, (k, v), (past_keys[i], past_values[i]), mask))
         logits, wdl = self.heads_of(x)
         return logits, wdl, torch.stack(keys), torch.stack(values)

@@ -31,7 +31,8 @@ def orthogonalized(matrix: Tensor, precision: torch.dtype = torch.float32) -> Te
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return (x.mT if tall else x).to(matrix.dtype)
+    result: Tensor = (x.mT if tall else x).to(matrix.dtype)
+    return result
 
 
 class Muon(Optimizer):

@@ -91,10 +91,7 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
             checkpoint.start(arguments.out, config, dataset=dataset)
         trainer = Trainer(config, store, folder=arguments.out, processes=processes, device=place)
         if processes.first:
-            print(
-                f"{trainer.parameters:,} parameters, {trainer.reader.games:,} games, {processes.world} process(es) on "
-                f"{device} ({str(trainer.precision).removeprefix('torch.')}{', compiled' if trainer.compiled else ''}), from step {trainer.step}", file=sys.stderr,
-            )  # fmt: skip
+            print(_beginning(trainer, processes, device), file=sys.stderr)
         metrics = trainer.run()
     finally:
         if processes.world > 1:
@@ -102,6 +99,12 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
     if processes.first and metrics:
         print(f"{arguments.out}: {describe(metrics)}")
     return 0
+
+
+def _beginning(trainer: Trainer, processes: Processes, device: str) -> str:
+    how = str(trainer.precision).removeprefix("torch.") + (", compiled" if trainer.compiled else "")
+    size = f"{trainer.parameters:,} parameters, {trainer.reader.games:,} games"
+    return f"{size}, {processes.world} process(es) on {device} ({how}), from step {trainer.step}"
 
 
 def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:

@@ -204,7 +204,7 @@ OPTIONS: tuple[Option, ...] = (
            help="Where the net runs. `auto` takes a GPU when ONNX Runtime can use one."),
     _spin("Threads", 1, "threads", low=1, high=1024,
           help="CPU threads for one evaluation, at most as many as the machine has."),
-    _spin("Hash", 16, "hash_mb", low=1, high=1048576, help="Memory in MiB for remembered evaluations."),
+    _spin("Hash", 4, "hash_mb", low=1, high=1048576, help="Memory in MiB for remembered evaluations."),
     Option(CLEAR_HASH, "button", "", "", "Forgets all evaluations and the game read so far."),
     _spin("MultiPV", 1, "multipv", low=1, high=500,
           help="How many moves to show, likeliest first, each with its probability and the score of the position after it."),

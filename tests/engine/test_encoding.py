@@ -123,8 +123,6 @@ def test_the_vocabulary_is_fixed() -> None:
     assert UCI_MOVES[FLIP[MOVE_ID["a7b8q"]]] == "a2b1q"
 
 
-@pytest.mark.parametrize(
-    ("rating", "bucket"), [(0, 0), (1, 1), (599, 1), (600, 2), (1500, 11), (2899, 24), (3500, 25)]
-)
+@pytest.mark.parametrize(("rating", "bucket"), [(0, 0), (1, 1), (599, 1), (600, 2), (1500, 11), (2899, 24), (3500, 25)])
 def test_rating_buckets(rating: int, bucket: int) -> None:
     assert encoding.rating_bucket(rating) == bucket

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from engine.errors import NetError, PositionError
+from engine.evaluation import Remembered
 from engine.evaluator import Evaluation, Evaluator, GameCache, Players, Request
 from engine.net import Net, Outputs, Past, Tokens, find_net
 
@@ -207,3 +208,18 @@ def test_a_missing_net_lists_every_path(monkeypatch: pytest.MonkeyPatch, tmp_pat
         find_net()
     with pytest.raises(NetError, match=r"option Model names.*other\.onnx.*other\.onnx"):
         find_net("other.onnx")
+
+
+def test_memory_returns_what_was_put_and_stays_within_its_room() -> None:
+    memory, board = Remembered(1), chess.Board("rnbq1bnr/ppppkPpp/8/8/8/8/PPPP1PPP/RNBQKBNR w KQ - 1 5")
+    moves = tuple(board.legal_moves)
+    assert any(move.promotion for move in moves)
+    asked = Evaluation(moves, np.linspace(-3, 3, len(moves)).astype(np.float32).astype(np.float64), (0.25, 0.5, 0.25))
+    for number in range(10_000):
+        memory.put(number.to_bytes(16, "big"), asked)
+    assert memory.get((0).to_bytes(16, "big")) is None
+    found = memory.get((9_999).to_bytes(16, "big"))
+    assert found is not None
+    assert (found.moves, found.logits.tolist(), found.wdl) == (asked.moves, asked.logits.tolist(), asked.wdl)
+    kept = sum(memory.get(number.to_bytes(16, "big")) is not None for number in range(10_000))
+    assert 1000 < kept < 2**20 / 300

@@ -44,5 +44,5 @@ def config() -> Config:
         model=ModelConfig(layers=1, width=16, heads=2, context=32, board_input="attacks"),
         data=DataConfig(batch_plies=256, shuffle_games=20, streams=4, micro_plies=128),
         optimizer=OptimizerConfig(adam_lr=0.02),
-        run=RunConfig(steps=12, log_every=1, validation_plies=400),
+        run=RunConfig(steps=12, log_every=1, validation_plies=400, precision="float32"),
     )

@@ -18,7 +18,7 @@ from training import checkpoint
 from training.config import Config, DataConfig, ModelConfig, from_dict, load_preset, to_dict
 from training.evaluate import evaluate, load_validation
 from training.loop import Diverged, Processes, Trainer
-from training.model import Net
+from training.model import Net, attend
 from training.optimizer import orthogonalized, rate_at
 from training.store import Store
 from training.train import main
@@ -62,17 +62,52 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_curve(config: Config, stor
     assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)
 
 
-def test_two_processes_train_as_one(config: Config, store: Store, tmp_path: Path) -> None:
-    preset = tmp_path / "tiny.toml"
+def run_command(config: Config, store: Store, folder: Path, *, processes: int) -> None:
+    """Train as ``bin/train`` does, in processes of its own."""
+    preset = folder.with_suffix(".toml")
     sections = [[f"[{s}]", *(f"{k} = {json.dumps(v)}" for k, v in table.items())] for s, table in to_dict(config).items()]
     preset.write_text("\n".join(line for section in sections for line in section))
+    command = [sys.executable, "-m", "training.train", str(store.path), "--out", str(folder)]
+    command += ["--preset", str(preset), "--processes", str(processes), "--device", "cpu"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=110, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+def test_two_processes_train_as_one(config: Config, store: Store, tmp_path: Path) -> None:
     for processes in (1, 2):
-        command = [sys.executable, "-m", "training.train", str(store.path), "--out", str(tmp_path / str(processes))]
-        command += ["--preset", str(preset), "--processes", str(processes), "--device", "cpu"]
-        subprocess.run(
-            command, cwd=ROOT, check=True, capture_output=True, timeout=110, env=os.environ | {"PYTHONPATH": str(ROOT)}
-        )
+        run_command(config, store, tmp_path / str(processes), processes=processes)
     assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), abs=2e-3)
+
+
+def test_two_processes_agree_when_the_clock_decides(config: Config, store: Store, tmp_path: Path) -> None:
+    """Each has a clock of its own; a save that only one of them thinks due would leave it waiting for ever."""
+    run = dataclasses.replace(
+        config.run, steps=0, minutes=0.04, save_every_minutes=0.0005, evaluate_every_minutes=0.02, log_every=1
+    )
+    run_command(dataclasses.replace(config, run=run), store, tmp_path / "run", processes=2)
+    assert checkpoint.load_net(tmp_path / "run")
+    assert len(losses(tmp_path / "run")) > 10
+
+
+def test_bfloat16_learns_as_float32_does(config: Config, store: Store, tmp_path: Path) -> None:
+    curves = []
+    for precision in ("float32", "bfloat16"):
+        run = dataclasses.replace(config.run, precision=precision)  # type: ignore[arg-type]
+        trainer = make_trainer(dataclasses.replace(config, run=run), store, tmp_path / precision)
+        trainer.run()
+        assert all(p.dtype == torch.float32 for p in trainer.net.parameters())
+        curves.append(losses(tmp_path / precision))
+    assert curves[1] == pytest.approx(curves[0], abs=0.05)
+    assert curves[1] != curves[0]
+
+
+def test_attention_on_cpu_is_the_fused_one() -> None:
+    torch.manual_seed(5)
+    q, k, v = (torch.randn(2, 3, 7, 8) for _ in range(3))
+    mask = torch.ones(2, 1, 7, 7, dtype=torch.bool).tril() & (torch.arange(7) > 1)[None, None, None, :]
+    mask |= torch.eye(7, dtype=torch.bool)
+    want = attend(q, k, v, mask)
+    got = attend(q.bfloat16(), k.bfloat16(), v.bfloat16(), mask)
+    assert got.float() == pytest.approx(want.numpy(), abs=0.05)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(config: Config, store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks: commands that measure what the README and the issues claim. Run from the checkout."""
