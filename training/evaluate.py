@@ -5,8 +5,8 @@ Knows the validation split and legal moves (by python-chess). Does not know trai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 
 import chess
 import numpy as np
@@ -92,47 +92,65 @@ def legal_bits(moves: NDArray[np.uint16], fen: str | None) -> NDArray[np.uint8]:
     return np.packbits(bits, axis=1)
 
 
-@torch.inference_mode()
+Judged = dict[str, NDArray[np.float32]]
+"""What a net made of each validation ply: one array (P,) for each metric, NaN where it has no meaning, and the three
+probabilities ``win``, ``draw``, ``loss`` with the ``result`` (0, 1, 2; NaN unknown) that followed."""
+
+
 def evaluate(net: Net, validation: Validation) -> Metrics:
-    """All metrics; the net is left in the mode it was in."""
-    sums: dict[str, float] = {}
-    for name, total in _sums(net, validation):
-        sums[name] = sums.get(name, 0.0) + total
-    plies, known = int(sums["plies"]), max(1.0, sums["known"])
-    mean = {
-        name: sums[name] / plies
-        for name in ("move_nll", "top1", "top3", "legal_top1", "illegal_mass", "legal_nll")
-        if name in sums
-    }
-    return Metrics(plies=plies, wdl_nll=sums["wdl_nll"] / known, **mean)
+    """Means of all metrics."""
+    return metrics_of(judge(net, validation))
 
 
-def _sums(net: Net, validation: Validation) -> Iterator[tuple[str, float]]:
+def metrics_of(judged: Judged, chosen: NDArray[np.bool_] | None = None) -> Metrics:
+    """Means over the ``chosen`` plies (all, unless told otherwise); what no ply has is None, or NaN for the result."""
+    picked = judged if chosen is None else {name: values[chosen] for name, values in judged.items()}
+    names = [f.name for f in fields(Metrics) if f.name in picked]
+    means = {name: float(np.nanmean(picked[name])) if np.isfinite(picked[name]).any() else math.nan for name in names}
+    return Metrics(plies=len(picked["move_nll"]), **means)
+
+
+@torch.inference_mode()
+def judge(net: Net, validation: Validation) -> Judged:
+    """Every ply's metrics; the net is left in the mode it was in."""
+    parts = [
+        _judge_rows(net, validation.rows.take(rows), None if validation.legal is None else validation.legal[rows])
+        for begin in range(0, len(validation.rows), _ROWS_AT_ONCE)
+        for rows in [slice(begin, begin + _ROWS_AT_ONCE)]
+    ]
+    return {name: np.concatenate([part[name].float().cpu().numpy() for part in parts]) for name in parts[0]}
+
+
+def _judge_rows(net: Net, rows: Rows, legal: NDArray[np.uint8] | None) -> dict[str, torch.Tensor]:
     device = net.move_head.device
-    for begin in range(0, len(validation.rows), _ROWS_AT_ONCE):
-        rows = validation.rows.take(slice(begin, begin + _ROWS_AT_ONCE))
-        logits, wdl = net(*inputs_of(rows, device))
-        logits, wdl = logits.float().flatten(0, 1), wdl.float().flatten(0, 1)
-        targets = torch.from_numpy(rows.targets).to(device).flatten()
-        results = torch.from_numpy(rows.results).to(device).flatten()
-        log_p = F.log_softmax(logits, dim=-1)
-        yield "plies", float(len(targets))
-        yield "move_nll", float(F.nll_loss(log_p, targets, reduction="sum"))
-        top = log_p.topk(3).indices == targets[:, None]
-        yield "top1", float(top[:, 0].sum())
-        yield "top3", float(top.sum())
-        yield "known", float((results >= 0).sum())
-        yield "wdl_nll", float(F.cross_entropy(wdl, results, ignore_index=-100, reduction="sum"))
-        if validation.legal is not None:
-            bits = np.unpackbits(validation.legal[begin : begin + _ROWS_AT_ONCE], axis=-1).reshape(-1, MOVES)
-            yield from _legal_sums(log_p, targets, torch.from_numpy(bits.astype(np.bool_)).to(device))
+    logits, wdl = net(*inputs_of(rows, device))
+    log_p = F.log_softmax(logits.float().flatten(0, 1), dim=-1)
+    odds = F.log_softmax(wdl.float().flatten(0, 1), dim=-1)
+    targets = torch.from_numpy(rows.targets).to(device).flatten()
+    results = torch.from_numpy(rows.results).to(device).flatten()
+    top = log_p.topk(3).indices == targets[:, None]
+    known = results >= 0
+    found = {
+        "move_nll": F.nll_loss(log_p, targets, reduction="none"),
+        "top1": top[:, 0],
+        "top3": top.any(dim=1),
+        "wdl_nll": F.nll_loss(odds, results.clamp(min=0), reduction="none").masked_fill(~known, torch.nan),
+        "result": results.float().masked_fill(~known, torch.nan),
+        **{name: odds[:, i].exp() for i, name in enumerate(("win", "draw", "loss"))},
+    }
+    if legal is not None:
+        bits = np.unpackbits(legal, axis=-1).reshape(-1, MOVES)
+        found |= _legal_metrics(log_p, targets, torch.from_numpy(bits.astype(np.bool_)).to(device))
+    return found
 
 
-def _legal_sums(log_p: torch.Tensor, targets: torch.Tensor, legal: torch.Tensor) -> Iterator[tuple[str, float]]:
-    yield "legal_top1", float(legal.gather(1, log_p.argmax(-1, keepdim=True)).sum())
+def _legal_metrics(log_p: torch.Tensor, targets: torch.Tensor, legal: torch.Tensor) -> dict[str, torch.Tensor]:
     mass = log_p.masked_fill(~legal, -torch.inf).logsumexp(-1)
-    yield "illegal_mass", float((1 - mass.exp()).sum())
-    yield "legal_nll", float((mass - log_p.gather(1, targets[:, None])[:, 0]).sum())
+    return {
+        "legal_top1": legal.gather(1, log_p.argmax(-1, keepdim=True))[:, 0],
+        "illegal_mass": 1 - mass.exp(),
+        "legal_nll": mass - log_p.gather(1, targets[:, None])[:, 0],
+    }
 
 
 def inputs_of(rows: Rows, device: torch.device) -> tuple[torch.Tensor, ...]:
