@@ -226,20 +226,19 @@ def report(net_path: Path) -> str:
     paper_move = statistics.median(paper.move_seconds(plies=80) for _ in range(5))
     paper_start = statistics.median(python("import chess, torch; import benchmarks.paper_way") for _ in range(5))
     size = net_path.stat().st_size / 1e6
-    lines = [
-        f"net {net.info.name} ({net.info.precision}, {net.info.board_input}, {size:.1f} MB), "
-        f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "",
-        f"start to uciok                        {uciok:.3f} s; python -c pass {bare:.3f} s: {uciok - bare:+.3f} s (bar: +0.150 s)",
-        f"start to readyok                      {ready:.3f} s; bare imports and session {opening:.3f} s: "
-        f"{ready / opening:.2f} x (bar: 1.3 x)",
-        f"reply 80 plies in, warm cache         {1e3 * warm:.2f} ms; without cache {1e3 * cold:.2f} ms: 1/{cold / warm:.1f} (bar: 1/5)",
-        f"UCI reply in a game, median           {1e3 * inside:.2f} ms in ONNX, {1e3 * outside:.2f} ms outside (bar: 1 ms)",
-        f"positions/s, 2 threads                {one:.0f} one by one, {many:.0f} at batch 64: {many / one:.1f} x (bar: 8 x)",
-        f"resident memory in a game             {resident:.0f} MB (bar: 250 MB), {grown:+.1f} MB after 200 more games (bar: +5 MB)",
-        f"the paper's way, {paper.size / 1e6:.1f} M parameters     {1e3 * paper_move:.0f} ms a move 80 plies in "
+    machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    rows = {
+        "start to uciok": f"{uciok:.3f} s; python -c pass {bare:.3f} s: {uciok - bare:+.3f} s (bar: +0.150 s)",
+        "start to readyok": f"{ready:.3f} s; bare imports and session {opening:.3f} s: {ready / opening:.2f} x (bar: 1.3 x)",
+        "reply 80 plies in": f"{1e3 * warm:.2f} ms; without cache {1e3 * cold:.2f} ms: 1/{cold / warm:.1f} (bar: 1/5)",
+        "UCI reply, median": f"{1e3 * inside:.2f} ms in ONNX, {1e3 * outside:.2f} ms outside (bar: 1 ms)",
+        "positions/s, 2 threads": f"{one:.0f} one by one, {many:.0f} at batch 64: {many / one:.1f} x (bar: 8 x)",
+        "memory in a game": f"{resident:.0f} MB (bar: 250 MB), {grown:+.1f} MB after 200 more games (bar: +5 MB)",
+        f"paper's way, {paper.size / 1e6:.1f} M": f"{1e3 * paper_move:.0f} ms a move 80 plies in "
         f"({paper_move / warm:.0f} x ours), start {paper_start:.2f} s ({paper_start / ready:.1f} x ours)",
-    ]
+    }
+    head = f"net {net.info.name} ({net.info.precision}, {net.info.board_input}, {size:.1f} MB), {machine}"
+    lines = [head, "", *(f"{name:26}{value}" for name, value in rows.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -1,19 +1,15 @@
-"""Which squares each class of piece attacks, for one position or for many at once.
+"""Which squares are attacked by which class of piece, for many positions at once.
 
-Knows bitboards: one bit a square, a1 lowest. Every function works alike on Python ints (one position, while
-playing) and on uint64 arrays (a whole batch, while training), so that both sides of the project see the same
-features. Does not know whose move it is, pins, or legality.
+Knows bitboards: uint64, one bit a square, a1 lowest; and how pieces reach squares. Does not know whose move it is, pins, or
+legality.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
-
 import numpy as np
+from numpy.typing import NDArray
 
-Bits = TypeVar("Bits", int, Any)
-"""A bitboard: a Python int, or an array of uint64."""
+Bits = NDArray[np.uint64]
 
 ATTACKER_CLASSES = ("none", "pawn", "minor", "rook", "queen", "king")
 """Least valuable attacker of a square; the index is the feature's value."""
@@ -28,72 +24,62 @@ _BISHOP_STEPS = ((9, _NOT_A), (-9, _NOT_H), (7, _NOT_H), (-7, _NOT_A))
 _KNIGHT_STEPS = (
     (17, _NOT_A), (15, _NOT_H), (10, _NOT_AB), (6, _NOT_GH), (-17, _NOT_H), (-15, _NOT_A), (-10, _NOT_GH), (-6, _NOT_AB),
 )  # fmt: skip
+_PAWN_STEPS = (((9, _NOT_A), (7, _NOT_H)), ((-7, _NOT_A), (-9, _NOT_H)))  # of the side that moves up, and down
+_PAWNS, _KNIGHTS, _BISHOPS, _ROOKS, _QUEENS, _KINGS = range(6)
 
 
-@dataclass(frozen=True)
-class Pieces(Generic[Bits]):
-    """One side's pieces as bitboards."""
+def least_attackers(sides: Bits) -> NDArray[np.uint8]:
+    """(2, N, 64) index into ATTACKER_CLASSES of each square's least valuable attacker, of the first and the second side.
 
-    pawns: Bits
-    knights: Bits
-    bishops: Bits
-    rooks: Bits
-    queens: Bits
-    king: Bits
+    ``sides`` (2, 6, N) holds both sides' pawns, knights, bishops, rooks, queens and kings; the first side's pawns move up.
+    """
+    pawn, minor, rook, queen, king = _attacks_by_class(sides)
+    minor &= ~pawn
+    lower = pawn | minor
+    rook &= ~lower
+    lower |= rook
+    queen &= ~lower
+    king &= ~(lower | queen)
+    planes = np.stack([pawn | rook | king, minor | rook, queen | king])
+    bits = np.unpackbits(planes.view(np.uint8).reshape(*planes.shape, 8), axis=-1, bitorder="little")
+    bits[1] <<= 1
+    bits[2] <<= 2
+    found: NDArray[np.uint8] = bits[0] | bits[1] | bits[2]
+    return found
 
 
-def _moved(bits: Bits, shift: int, mask: int) -> Bits:
-    if isinstance(bits, int):
-        return ((bits << shift) if shift > 0 else (bits >> -shift)) & mask
-    amount = np.uint64(abs(shift))
-    return cast(Bits, ((bits << amount) if shift > 0 else (bits >> amount)) & np.uint64(mask))
+def _attacks_by_class(sides: Bits) -> tuple[Bits, Bits, Bits, Bits, Bits]:
+    """(2, N) squares attacked by each side's pawns, minors, rooks, queens and king. Queens slide along with the others."""
+    empty = ~np.bitwise_or.reduce(sides, axis=(0, 1))
+    diagonal = _slid(sides[:, [_BISHOPS, _QUEENS]], empty, _BISHOP_STEPS)
+    straight = _slid(sides[:, [_ROOKS, _QUEENS]], empty, _ROOK_STEPS)
+    return (
+        np.stack([_stepped(side[_PAWNS], steps) for side, steps in zip(sides, _PAWN_STEPS, strict=True)]),
+        _stepped(sides[:, _KNIGHTS], _KNIGHT_STEPS) | diagonal[:, 0],
+        straight[:, 0],
+        diagonal[:, 1] | straight[:, 1],
+        _stepped(sides[:, _KINGS], _ROOK_STEPS + _BISHOP_STEPS),
+    )
+
+
+def _moved(bits: Bits, shift: int) -> Bits:
+    return bits << np.uint64(shift) if shift > 0 else bits >> np.uint64(-shift)
 
 
 def _stepped(bits: Bits, steps: tuple[tuple[int, int], ...]) -> Bits:
-    reached = _moved(bits, *steps[0])
-    for step in steps[1:]:
-        reached = reached | _moved(bits, *step)
-    return reached  # type: ignore[no-any-return]
+    reached = np.zeros_like(bits)
+    for shift, mask in steps:
+        reached |= _moved(bits, shift) & np.uint64(mask)
+    return reached
 
 
 def _slid(bits: Bits, empty: Bits, steps: tuple[tuple[int, int], ...]) -> Bits:
     """Squares attacked along rays: Kogge-Stone fill, three doublings reach all seven squares."""
-    reached = bits ^ bits
+    reached = np.zeros_like(bits)
     for shift, mask in steps:
-        ray, open_squares = bits, _kept(empty, mask)
+        ray, free = bits, empty & np.uint64(mask)
         for doubling in (1, 2, 4):
-            ray = ray | (open_squares & _moved(ray, shift * doubling, _FULL))
-            open_squares = open_squares & _moved(open_squares, shift * doubling, _FULL)
-        reached = reached | _moved(ray, shift, mask)
+            ray = ray | (free & _moved(ray, shift * doubling))
+            free = free & _moved(free, shift * doubling)
+        reached |= _moved(ray, shift) & np.uint64(mask)
     return reached
-
-
-def _kept(bits: Bits, mask: int) -> Bits:
-    return bits & mask if isinstance(bits, int) else bits & np.uint64(mask)
-
-
-def attacks_by_class(side: Pieces[Bits], empty: Bits, *, up: bool) -> tuple[Bits, Bits, Bits, Bits, Bits]:
-    """Squares attacked by one side's pawns, minors, rooks, queens and king, in that order.
-
-    ``empty`` holds the unoccupied squares; ``up`` is True when the side's pawns move towards rank 8.
-    """
-    pawn_steps = ((9, _NOT_A), (7, _NOT_H)) if up else ((-7, _NOT_A), (-9, _NOT_H))
-    return (
-        _stepped(side.pawns, pawn_steps),
-        _stepped(side.knights, _KNIGHT_STEPS) | _slid(side.bishops, empty, _BISHOP_STEPS),
-        _slid(side.rooks, empty, _ROOK_STEPS),
-        _slid(side.queens, empty, _ROOK_STEPS + _BISHOP_STEPS),
-        _stepped(side.king, _ROOK_STEPS + _BISHOP_STEPS),
-    )
-
-
-def least_attacker_bits(side: Pieces[Bits], empty: Bits, *, up: bool) -> tuple[Bits, Bits, Bits]:
-    """The index into ATTACKER_CLASSES of each square's least valuable attacker, as three bit planes (1, 2, 4)."""
-    pawn, minor, rook, queen, king = attacks_by_class(side, empty, up=up)
-    minor = minor & ~pawn
-    below_rook = pawn | minor
-    rook = rook & ~below_rook
-    below_queen = below_rook | rook
-    queen = queen & ~below_queen
-    king = king & ~(below_queen | queen)
-    return pawn | rook | king, minor | rook, queen | king

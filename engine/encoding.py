@@ -14,7 +14,7 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.attacks import ATTACKER_CLASSES, Pieces, least_attacker_bits
+from engine.attacks import ATTACKER_CLASSES, least_attackers
 from engine.vocabulary import FLIP, ID_OF
 
 PIECE_CODES = 13
@@ -45,6 +45,10 @@ RATINGS_SIZES = (RATING_BUCKETS, RATING_BUCKETS, 5)
 """Number of values of each ``ratings`` column: the mover's bucket, the opponent's bucket, the rating scale."""
 
 
+_PIECE_VALUES = np.array([1, 2, 3, 4, 5, 6, 6], np.uint8)  # of the six kinds, and what the opponent's men add
+_BLOCK = 4096  # positions whose bitboards stay in the processor's cache while they are worked on
+
+
 class Scale(IntEnum):
     """Which rating list a rating belongs to; 1500 is not the same player on each."""
 
@@ -68,34 +72,38 @@ def move_id(move: chess.Move, turn: chess.Color) -> int:
     return found if turn == chess.WHITE else int(FLIP[found])
 
 
-def board_codes(board: chess.Board, board_input: str) -> NDArray[np.int64]:
-    """(64,) code of each square for a net with this ``board_input`` (see BOARD_CODES), from the mover's side."""
-    codes = np.zeros(64, dtype=np.int64)
-    if board_input == "none":
-        return codes
-    flip = 0 if board.turn else 56
-    for square, piece in board.piece_map().items():
-        codes[square ^ flip] = piece.piece_type + (0 if piece.color == board.turn else 6)
-    if BOARD_CODES[board_input] == PIECE_CODES:
-        return codes
-    return codes * ATTACK_CODES + _attack_codes(board)
+def piece_codes(board: chess.Board) -> NDArray[np.uint8]:
+    """(64,) code of each square's piece (see PIECE_CODES), from the mover's side."""
+    own = board.occupied_co[board.turn]
+    men = (board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings, board.occupied & ~own)
+    planes = np.array(men, np.uint64)
+    if not board.turn:
+        planes.byteswap(inplace=True)  # a byte is a rank, so this turns the board upside down
+    bits = np.unpackbits(planes.view(np.uint8).reshape(7, 8), axis=1, bitorder="little")
+    codes: NDArray[np.uint8] = _PIECE_VALUES @ bits
+    return codes
 
 
-def _attack_codes(board: chess.Board) -> NDArray[np.int64]:
-    empty = ~board.occupied & chess.BB_ALL
-    planes: list[int] = []
-    for colour in (board.turn, not board.turn):
-        planes += least_attacker_bits(_pieces(board, colour), empty, up=colour)
-    bits = np.unpackbits(np.array(planes, dtype=np.uint64).view(np.uint8).reshape(6, 8), axis=1, bitorder="little")
-    codes = np.array([6, 12, 24, 1, 2, 4], dtype=np.int64) @ bits.astype(np.int64)
-    return codes if board.turn else codes.reshape(8, 8)[::-1].reshape(64)
+def board_codes(pieces: NDArray[np.uint8], board_input: str) -> NDArray[np.uint16]:
+    """(N, 64) the ``board`` input of a net with this ``board_input`` (see BOARD_CODES) for (N, 64) piece codes."""
+    codes = BOARD_CODES[board_input]
+    if codes == 1:
+        return np.zeros(pieces.shape, np.uint16)
+    if codes == PIECE_CODES:
+        return pieces.astype(np.uint16)
+    return pieces.astype(np.uint16) * np.uint16(ATTACK_CODES) + attack_codes(pieces)
 
 
-def _pieces(board: chess.Board, colour: chess.Color) -> Pieces[int]:
-    own = board.occupied_co[colour]
-    return Pieces(
-        board.pawns & own, board.knights & own, board.bishops & own, board.rooks & own, board.queens & own, board.kings & own
-    )  # fmt: skip
+def attack_codes(pieces: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, 64) 6 x the mover's least attacker + the opponent's least attacker, for (N, 64) piece codes."""
+    codes = np.empty(pieces.shape, np.uint8)
+    for begin in range(0, len(pieces), _BLOCK):
+        block = pieces[begin : begin + _BLOCK]
+        planes = [np.packbits(block == kind, axis=1, bitorder="little").view(np.uint64)[:, 0] for kind in range(1, PIECE_CODES)]
+        own, enemy = least_attackers(np.stack(planes).reshape(2, 6, len(block)))
+        np.multiply(own, np.uint8(len(ATTACKER_CLASSES)), out=codes[begin : begin + _BLOCK])
+        codes[begin : begin + _BLOCK] += enemy
+    return codes
 
 
 def state_codes(board: chess.Board, repetitions: int) -> NDArray[np.int64]:

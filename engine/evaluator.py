@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import board_codes, move_id, position_key, rating_bucket, state_codes
+from engine.encoding import board_codes, move_id, piece_codes, position_key, rating_bucket, state_codes
 from engine.errors import PositionError
 from engine.evaluation import Evaluation as Evaluation
 from engine.evaluation import Remembered, packed_move
@@ -22,7 +23,7 @@ from engine.net import Net, NetInfo, Past, Tokens
 from engine.vocabulary import START
 
 _OUTSIDE = -1e4  # logit of a legal move that the vocabulary lacks (castling of Chess960): chosen only when alone
-_NEVER_ASKED = (np.zeros(0, np.int64), np.zeros(0, np.int64))  # stands for positions before a long game's base
+_NEVER_ASKED = (np.zeros(0, np.uint8), np.zeros(0, np.int64))  # stands for positions before a long game's base
 _STEP_PLIES = 4  # a call takes games with at most this many new plies together; longer ones go by powers of two
 
 
@@ -34,6 +35,23 @@ class Players:
     black: int = 0
     scale: int = 0
     """Of ``engine.encoding.Scale``."""
+
+
+@dataclass(frozen=True)
+class _Plies:
+    """T plies of one game as the net is asked about them, but for attacks: those are found for many games at once."""
+
+    moves: NDArray[np.int64]
+    """(T,)"""
+    pieces: NDArray[np.uint8]
+    """(T, 64) ``engine.encoding.piece_codes``"""
+    state: NDArray[np.int64]
+    """(T, 4)"""
+    ratings: NDArray[np.int64]
+    """(T, 3)"""
+
+    def __len__(self) -> int:
+        return len(self.moves)
 
 
 class GameCache:
@@ -48,7 +66,7 @@ class GameCache:
         self.players = Players()
         self.board = chess.Board()
         self.keys_seen: list[Hashable] = []
-        self.features: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self.features: list[tuple[NDArray[np.uint8], NDArray[np.int64]]] = []  # piece codes and state
         self.base, self.filled = 0, 0
         room = info.context
         shape = (info.layers, info.heads, room, info.head_width)
@@ -93,7 +111,7 @@ class GameCache:
         if len(self.features) < self.base:
             self.features.append(_NEVER_ASKED)
         else:
-            self.features.append((board_codes(self.board, self._info.board_input), state_codes(self.board, repetitions)))
+            self.features.append((piece_codes(self.board), state_codes(self.board, repetitions)))
 
     def _base_of(self, position: int) -> int:
         """Where reading begins so that ``position`` fits the context. By the position alone, so that an answer never
@@ -101,13 +119,12 @@ class GameCache:
         over, half = position + 1 - self._info.context, max(1, self._info.context // 2)
         return 0 if over <= 0 or self._info.blind else half * -(-over // half)
 
-    def tokens(self) -> Tokens:
-        """The plies that are not in the cache yet, batch dimension 1."""
+    def unread(self) -> _Plies:
+        """The plies that are not in the cache yet."""
         begin, end = self.base + self.filled, len(self.features)
-        moves = [self._token(p) for p in range(begin, end)]
-        boards, states = zip(*self.features[begin:end], strict=True)
-        ratings = [self._ratings(p) for p in range(begin, end)]
-        return Tokens(np.array([moves]), np.stack(boards)[None], np.stack(states)[None], np.array([ratings]))
+        pieces, states = zip(*self.features[begin:end], strict=True)
+        moves, ratings = [self._token(p) for p in range(begin, end)], [self._ratings(p) for p in range(begin, end)]
+        return _Plies(np.array(moves), np.stack(pieces), np.stack(states), np.array(ratings))
 
     def _token(self, position: int) -> int:
         if position == self.base:
@@ -123,7 +140,7 @@ class GameCache:
         return (own, theirs, self.players.scale) if self._mover(position) else (theirs, own, self.players.scale)
 
     def append(self, keys: NDArray[np.float32], values: NDArray[np.float32]) -> None:
-        """Keep (L, H, T, D) keys and values of the T plies that ``tokens`` gave."""
+        """Keep (L, H, T, D) keys and values of the T plies that ``unread`` gave."""
         end = self.filled + keys.shape[2]
         while end > self.keys.shape[2]:  # a blind net is never re-based, so its games may outgrow the context
             self.keys = np.concatenate([self.keys, np.zeros_like(self.keys)], axis=2)
@@ -165,9 +182,9 @@ class Evaluator:
         for i in asked:
             self._check(requests[i].board)
             requests[i].cache.follow(requests[i].board, requests[i].players)
-        for group in _groups([requests[i].cache.tokens() for i in asked]):
+        for group in _groups([requests[i].cache.unread() for i in asked]):
             numbers = [asked[i] for i, _ in group]
-            answers = self._ask([requests[i] for i in numbers], [tokens for _, tokens in group])
+            answers = self._ask([requests[i] for i in numbers], [plies for _, plies in group])
             for i, evaluation in zip(numbers, answers, strict=True):
                 found[i] = evaluation
                 self._remembered.put(histories[i], evaluation)
@@ -180,10 +197,10 @@ class Evaluator:
                 f"and this game began at {board.root().fen()}; use a net with a board input"
             )
 
-    def _ask(self, requests: Sequence[Request], tokens: Sequence[Tokens]) -> Iterator[Evaluation]:
+    def _ask(self, requests: Sequence[Request], plies: Sequence[_Plies]) -> Iterator[Evaluation]:
         caches = [request.cache for request in requests]
-        lengths = [t.moves.shape[1] for t in tokens]
-        outputs = self.net.run(_join(tokens, max(lengths)), _past(caches))
+        lengths = [len(new) for new in plies]
+        outputs = self.net.run(_joined(plies, self.net.info.board_input), _past(caches))
         for i, (request, new) in enumerate(zip(requests, lengths, strict=True)):
             request.cache.append(outputs.keys[:, i, :, :new], outputs.values[:, i, :, :new])
             yield _evaluation(request.board, outputs.logits[i, new - 1], outputs.wdl[i, new - 1])
@@ -205,26 +222,28 @@ def _common(a: list[chess.Move], b: list[chess.Move]) -> int:
     return next(i for i, move in enumerate(a) if i >= len(b) or b[i] != move)
 
 
-def _groups(tokens: Sequence[Tokens]) -> list[list[tuple[int, Tokens]]]:
+def _groups(plies: Sequence[_Plies]) -> list[list[tuple[int, _Plies]]]:
     """Requests by number of new plies, so that one long prefill does not pad all others."""
-    groups: dict[int, list[tuple[int, Tokens]]] = {}
-    for i, new in enumerate(tokens):
-        size = new.moves.shape[1]
-        groups.setdefault(0 if size <= _STEP_PLIES else size.bit_length(), []).append((i, new))
+    groups: dict[int, list[tuple[int, _Plies]]] = {}
+    for i, new in enumerate(plies):
+        groups.setdefault(0 if len(new) <= _STEP_PLIES else len(new).bit_length(), []).append((i, new))
     return list(groups.values())
 
 
-def _join(tokens: Sequence[Tokens], longest: int) -> Tokens:
-    if len(tokens) == 1:
-        return tokens[0]
-    return Tokens(*(_padded([getattr(t, name) for t in tokens], longest) for name in ("moves", "board", "state", "ratings")))
+def _joined(plies: Sequence[_Plies], board_input: str) -> Tokens:
+    """New plies of several games side by side, the shorter ones padded on the right."""
+    lengths = [len(new) for new in plies]
+    boards = board_codes(np.concatenate([new.pieces for new in plies]), board_input)
+    at = np.concatenate([np.arange(max(lengths)) < length for length in lengths])
 
+    def spread(flat: NDArray[Any]) -> NDArray[np.int64]:
+        rows = np.zeros((len(at), *flat.shape[1:]), np.int64)
+        rows[at] = flat
+        return rows.reshape(len(lengths), -1, *flat.shape[1:])
 
-def _padded(arrays: list[NDArray[np.int64]], longest: int) -> NDArray[np.int64]:
-    joined = np.zeros((len(arrays), longest, *arrays[0].shape[2:]), np.int64)
-    for row, array in zip(joined, arrays, strict=True):
-        row[: array.shape[1]] = array[0]
-    return joined
+    columns = (np.concatenate([getattr(new, name) for new in plies]) for name in ("moves", "state", "ratings"))
+    moves, state, ratings = map(spread, columns)
+    return Tokens(moves, spread(boards), state, ratings)
 
 
 def _past(caches: Sequence[GameCache]) -> Past:

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError, TranscendenceError
+from export.card import card
 from export.graph import export_graph
 from export.quantize import check, compare, quantize
 from export.verify import random_games, verify
-from training.checkpoint import METRICS, RUN, load_net, replace_text
-from training.config import ModelConfig
+from training.checkpoint import CONFIG, METRICS, RUN, load_net, replace_text
+from training.config import ModelConfig, load_config, to_dict
 from training.store import is_validation, open_store
 
 
@@ -71,6 +72,7 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.int8:
         report["int8 and fp32"] = _export_int8(out, config.model, games)
     replace_text(out.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
+    replace_text(out.with_suffix(".md"), card(out))
 
 
 def _export_int8(fp32: Path, config: ModelConfig, games: list[NDArray[np.uint16]]) -> dict[str, Any]:
@@ -122,7 +124,9 @@ def training_summary(run: Path) -> dict[str, Any]:
         raise ConfigError(f"expected a training run with {RUN} and {METRICS} at {run}: {error}") from error
     validations = [line for line in map(json.loads, lines) if line["kind"] == "validation"]
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
-    return {"dataset": facts["dataset"], "commit": facts["commit"], **last}
+    told = to_dict(load_config(run / CONFIG))
+    settings = {section: told[section] for section in ("data", "optimizer", "run")}
+    return {"dataset": facts["dataset"], "commit": facts["commit"], "machine": facts["machine"], "config": settings, **last}
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from engine.encoding import board_codes
 from engine.errors import NetError
 from engine.vocabulary import FLIP, MOVE_ID, START
 from training.config import ModelConfig
 from training.model import Net
-from training.replay import board_codes, replay
+from training.replay import replay
 
 TOLERANCE = 1e-4
 """Largest difference of a logit that still counts as agreement; float32 sums in another order stay far below."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from engine.encoding import move_id
+from engine.errors import DataError
 from engine.vocabulary import MOVES, UCI_MOVES
 from training.batches import Rows, build_rows, join, select, start_of
 from training.config import DataConfig, ModelConfig
@@ -66,6 +67,8 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
             continue
         begin = [starts[i] if i >= 0 else None for i in shard.games["start"][share]]
         rows = build_rows(shard, share, starts=begin, model=model, dropout=np.zeros(len(share), np.bool_))
+        if not len(rows):  # too few plies for one row
+            continue
         parts.append(rows)
         left -= rows.moves.size
         if legal:
@@ -73,6 +76,8 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
             games_moves = [shard.moves[shard.offsets[g] : shard.offsets[g + 1]] for g in share]
             flat = np.concatenate([legal_bits(m, fen) for m, fen in zip(games_moves, fens, strict=True)])
             masks.append(flat[: rows.moves.size].reshape(*rows.moves.shape, -1))
+    if not parts:
+        raise DataError(f"store {store.path}: its validation split fills no row of {model.context} plies; give more games")
     rows = join(parts)
     return Validation(rows, np.concatenate(masks) if legal and model.board_input != "none" else None)
 

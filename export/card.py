@@ -1,0 +1,163 @@
+"""A net's card: what it is, what it learned from, how it was proven and how it plays, from files alone.
+
+    python -m export.card models/mine.onnx --evaluation evaluation.json --match table.txt --note notes.md
+
+Knows the net's own metadata, the proof beside it and the outputs of bin/evaluate and bin/match; writes NET.md. Every figure
+in a card is copied from one of them. Does not know how any of it was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from engine.encoding import Scale
+from engine.errors import ConfigError, TranscendenceError
+from training.checkpoint import replace_text
+from training.report import as_text
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
+    options = argparse.ArgumentParser(prog="card", description="Write the card of an exported net.")
+    options.add_argument("net", type=Path, help="the .onnx file; its proof (.verified.json) lies beside it")
+    options.add_argument("--evaluation", type=Path, help="JSON that bin/evaluate --out wrote")
+    options.add_argument("--match", type=Path, action="append", default=[], help="table.txt of a match; several are possible")
+    options.add_argument("--note", type=Path, help="Markdown to put behind the figures, e.g. known weaknesses")
+    options.add_argument("--out", type=Path, help="the card (default: NET.md)")
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write a card; returns the exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        text = card(arguments.net, evaluation=arguments.evaluation, matches=arguments.match, note=arguments.note)
+        out = arguments.out or arguments.net.with_suffix(".md")
+        replace_text(out, text)
+    except TranscendenceError as error:
+        print(f"card: {error}", file=sys.stderr)
+        return 2
+    print(out)
+    return 0
+
+
+def card(net: Path, *, evaluation: Path | None = None, matches: Sequence[Path] = (), note: Path | None = None) -> str:
+    """The card as Markdown. Raises ConfigError for a file that is missing or is no net of ours."""
+    facts = _metadata(net)
+    proof_path = net.with_name(net.name.split(".")[0] + ".verified.json")
+    sections = [
+        f"# {facts['model']['name']}",
+        _text_of(_facts(net, facts)),
+        "## Training\n\n" + _text_of(_training(facts["training"])),
+    ]
+    if proof_path.is_file():
+        sections.append("## Proof that it is the trained net\n\n" + _text_of(_proof(_json(proof_path))))
+    if evaluation:
+        sections.append(
+            f"## On held-out games\n\n`bin/evaluate`, {_beside(net, evaluation)}.\n\n{as_text(_figures(evaluation))}"
+        )
+    sections += [f"## Match\n\n`bin/match`, {_beside(net, m)}.\n\n```text\n{_read(m).rstrip()}\n```" for m in matches]
+    if note:
+        sections.append(_read(note).rstrip())
+    return "\n\n".join(sections) + "\n"
+
+
+def _metadata(net: Path) -> dict[str, Any]:
+    try:
+        model = onnx.load(str(net), load_external_data=False)
+        values = {p.key.removeprefix("transcendence."): p.value for p in model.metadata_props}
+        return {key: json.loads(values[key]) for key in ("model", "training", "play")} | {"precision": values["precision"]}
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"expected a net that bin/export wrote at {net}: {error or type(error).__name__}") from None
+    except Exception as error:  # protobuf's own, which onnx does not name
+        raise ConfigError(f"expected a net that bin/export wrote at {net}: {error}") from None
+
+
+def _facts(net: Path, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    model, play = facts["model"], facts["play"]
+    yield "network", f"{model['layers']} blocks x {model['width']}, {model['heads']} heads, context {model['context']} plies"
+    yield "board input", model["board_input"]
+    yield "file", f"{net.name}, {facts['precision']}, {net.stat().st_size / 1e6:.1f} MB"
+    if play.get("rating"):
+        yield "plays as", f"rated {play['rating']} ({Scale(play.get('scale', 0)).name.lower()} scale), unless told otherwise"
+    yield "licence", "GPL-3.0-or-later"
+
+
+def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    data = training.get("dataset", {})
+    if data:
+        games = f"{data.get('games', 0):,} games, {data.get('plies', 0):,} plies"
+        yield "data set", f"{data.get('name')}: {games}, fingerprint {data.get('fingerprint')}"
+    names = {"step": "steps", "plies": "plies read", "minutes": "minutes", "commit": "commit", "machine": "machine"}
+    for key, name in names.items():
+        if key in training:
+            value = training[key]
+            yield name, f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else str(value)
+    for section in ("data", "optimizer"):
+        settings = training.get("config", {}).get(section, {})
+        if settings:
+            yield f"settings, {section}", ", ".join(f"{key} {value}" for key, value in settings.items())
+    for key, value in training.items():
+        if key.startswith("validation_") and isinstance(value, float):
+            yield key.replace("_", " "), f"{value:.4f}"
+
+
+def _proof(proof: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    same = proof.get("torch and ONNX, largest logit difference")
+    if same:
+        ways = ", ".join(f"{way} {same[way]:.1e}" for way in ("prefill", "step", "batch"))
+        yield (
+            "torch and ONNX (fp32)",
+            f"largest logit difference on {same['positions']:,} positions of {same['games']} games: {ways}",
+        )
+    int8 = proof.get("int8 and fp32")
+    if int8:
+        rise = int8["move_nll_int8"] - int8["move_nll_fp32"]
+        yield (
+            "int8 and fp32",
+            f"move loss {rise:+.4f} nats, same best move in {int8['top1_agreement']:.1%} of {int8['positions']:,} positions",
+        )
+
+
+def _text_of(rows: Iterator[tuple[str, str]]) -> str:
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _figures(path: Path) -> dict[str, Any]:
+    """What bin/evaluate measured, without what it says of itself."""
+    return {name: value for name, value in _json(path).items() if isinstance(value, dict | list)}
+
+
+def _beside(net: Path, evidence: Path) -> str:
+    """The evidence as a link from where the card lies."""
+    try:
+        where = evidence.resolve().relative_to(net.resolve().parent)
+    except ValueError:
+        return evidence.name
+    return f"[{where.as_posix()}]({where.as_posix()})"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(_read(path))
+    except ValueError as error:
+        raise ConfigError(f"expected JSON at {path}: {error}") from None
+    return values
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"expected a file at {path}: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
