@@ -20,11 +20,11 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import RATING_BUCKETS
+from engine.encoding import RATING_BUCKETS, board_codes
 from engine.errors import DataError
 from engine.vocabulary import FLIP, START
 from training.config import DataConfig, ModelConfig
-from training.replay import Start, board_codes, mover_moves, replay
+from training.replay import Start, mover_moves, replay
 from training.store import Shard, Store, is_validation
 
 _IGNORE = -100  # a target that no loss counts
@@ -91,21 +91,48 @@ def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[
     return chosen
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Games of one shard on their way into rows."""
+
+    moves: NDArray[np.uint16]
+    """(P,) as White sees them."""
+    lengths: NDArray[np.int64]
+    """(G,) plies of each game."""
+    records: NDArray[Any]
+    """(G,) GAME_DTYPE"""
+    starts: list[Start | None]
+    dropout: NDArray[np.bool_]
+    """(G,) whose ratings are hidden."""
+
+
 def build_rows(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None], model: ModelConfig,
                dropout: NDArray[np.bool_]) -> Rows:  # fmt: skip
     """The given games of a shard as packed rows; ``dropout`` (G,) says whose ratings are hidden."""
+    return _rows([_part(shard, games, starts=starts, dropout=dropout)], model)
+
+
+def _part(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None], dropout: NDArray[np.bool_]) -> _Part:
     begins, ends = shard.offsets[games], shard.offsets[games + 1]
-    moves = np.concatenate([shard.moves[b:e] for b, e in zip(begins, ends, strict=True)])
-    lengths = ends - begins
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    special = {g: s for g, s in enumerate(starts) if s is not None}
+    moves = np.concatenate([shard.moves[b:e] for b, e in zip(begins.tolist(), ends.tolist(), strict=True)])
+    return _Part(moves, ends - begins, shard.games[games], starts, dropout)
+
+
+def _rows(parts: list[_Part], model: ModelConfig, shuffle: np.random.Generator | None = None) -> Rows:
+    """Each part packed by itself, all replayed together: numpy's cost is by the call. ``shuffle`` mixes the rows."""
+    moves, lengths = np.concatenate([p.moves for p in parts]), np.concatenate([p.lengths for p in parts])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    special = {g: s for g, s in enumerate(itertools.chain(*(p.starts for p in parts))) if s is not None}
     positions = replay(moves, offsets, special)
-    game = np.repeat(np.arange(len(games), dtype=np.int32), lengths)
+    game = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     inputs = np.empty(len(moves), np.int64)
     inputs[1:] = np.where(positions.black[1:], FLIP[moves[:-1]], moves[:-1])
     inputs[offsets[:-1]] = START
-    order = _packed(offsets, model)
-    records = shard.games[games]
+    order = _order(parts, model)
+    if shuffle is not None:
+        order = order[shuffle.permutation(len(order))]
+    records = np.concatenate([p.records for p in parts])
+    dropout = np.concatenate([p.dropout for p in parts])
     rows = Rows(
         inputs[order], board_codes(positions.pieces, model.board_input)[order], positions.state[order],
         _ratings(records, game, positions.black, dropout)[order], game[order],
@@ -113,6 +140,17 @@ def build_rows(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | N
     )  # fmt: skip
     rows.moves[:, 0] = START
     return rows
+
+
+def _order(parts: list[_Part], model: ModelConfig) -> NDArray[np.int64]:
+    """(R, T) which ply of all parts stands where."""
+    before = 0
+    orders = []
+    for part in parts:
+        offsets = np.concatenate([[0], np.cumsum(part.lengths)])
+        orders.append(_packed(offsets, model) + before)
+        before += int(offsets[-1])
+    return np.concatenate(orders)
 
 
 def _packed(offsets: NDArray[np.int64], model: ModelConfig) -> NDArray[np.int64]:
@@ -219,13 +257,11 @@ class Reader:
         parts = []
         for shard_number in np.unique(self._shard_of[picked]):
             games = self._game_of[picked[self._shard_of[picked] == shard_number]]
-            parts.append(self._shard_rows(int(shard_number), games, random))
-        rows = join(parts)
-        mixed = random.permutation(len(rows))
-        return Rows(*(getattr(rows, f.name)[mixed] for f in fields(Rows)))
+            parts.append(self._shard_part(int(shard_number), games, random))
+        return _rows(parts, self._model, shuffle=random)
 
-    def _shard_rows(self, number: int, games: NDArray[np.int64], random: np.random.Generator) -> Rows:
+    def _shard_part(self, number: int, games: NDArray[np.int64], random: np.random.Generator) -> _Part:
         shard = self._store.shards[number]
         dropout = random.random(len(games)) < self._data.rating_dropout
         starts = [self._starts[i] if i >= 0 else None for i in shard.games["start"][games]]
-        return build_rows(shard, games, starts=starts, model=self._model, dropout=dropout)
+        return _part(shard, games, starts=starts, dropout=dropout)

@@ -1,62 +1,66 @@
-"""Files of games into a token store: PGN or tab-separated text, filtered, de-duplicated, counted.
+"""Files of games into a token store: read by one or several processes, filtered, de-duplicated, counted.
 
-Knows the order of work and the report. Does not know formats (``training.pgn``, ``training.tsv``) or the layout of a
-store.
+Knows the order of work, what survives an interruption and the report. Does not know formats (``training.pgn``,
+``training.tsv``), what filters mean or the layout of a store.
+
+This process cuts files into games, numbers the batches, and writes what comes back in their order; the others read the
+moves. store.json says how many pieces of which file its shards hold, so the same command again goes on behind them.
 """
 
 from __future__ import annotations
 
-import itertools
+import collections
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Literal
 
-from tqdm import tqdm
+import numpy as np
 
 from engine.encoding import Scale
 from engine.errors import DataError
-from training.archives import open_binary
-from training.pgn import Reject, read_games, split_games
-from training.store import Game, StoreWriter
-from training.tsv import read_tsv
+from training.archives import DAMAGE, STANDARD_INPUT, Archive, open_archive
+from training.filters import Duplicates, Filters, Quota
+from training.pgn import read_games
+from training.rate import Rate
+from training.splitting import GameSplitter, LineSplitter, Splitter
+from training.store import GAMES_A_SHARD, Games, StoreWriter, blocks, open_store
+from training.tsv import read_lines
 
-_BATCH = 512  # games handed to the reader together
+Format = Literal["auto", "pgn", "tsv"]
+
+_BATCH_GAMES = 512  # games handed to a reader together
+_BATCH_BYTES = 2 << 20
 _PACKED = (".zst", ".gz", ".bz2")
+_CUT_OFF = "cut off at the end of the file"
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Which games are kept."""
+class Job:
+    """What is to be read and kept."""
 
-    max_rating: int = 0
-    """No player above this; games with an unknown rating go too. 0 = no cap. The paper's caps are 1000, 1300, 1500."""
-    min_rating: int = 0
-    """No player below this; games with an unknown rating go too. 0 = no floor."""
-    min_plies: int = 2
-    """Shorter games are left out."""
-    time_classes: tuple[str, ...] = ()
-    """Only these; empty = all."""
-    standard_start: bool = False
-    """Only games from the initial position."""
-
-    def rejects(self, game: Game) -> str | None:
-        """Why a game is left out, or None."""
-        low, high = sorted((game.white_elo, game.black_elo))
-        if (self.max_rating or self.min_rating) and not low:
-            return "unknown rating"
-        if self.max_rating and high > self.max_rating:
-            return "rating above the cap"
-        if low < self.min_rating:
-            return "rating below the floor"
-        if len(game.moves) < self.min_plies:
-            return "too short"
-        if self.time_classes and game.time_class not in self.time_classes:
-            return "time class"
-        if self.standard_start and game.start_fen:
-            return "another start"
-        return None
+    filters: Filters = field(default_factory=Filters)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    """Rating scale of a source by name, over what the games say."""
+    max_per_band: int = 0
+    """See ``training.filters.Quota``."""
+    max_per_source: int = 0
+    """See ``training.filters.Quota``."""
+    format: Format = "auto"
+    """auto = by the file's name, PGN where it does not tell."""
+    fast: bool = True
+    """Off = read PGN with python-chess."""
 
 
 @dataclass
@@ -66,6 +70,10 @@ class Report:
     kept: int = 0
     plies: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
+    damaged: list[str] = field(default_factory=list)
+    """Files that could not be read to their end, and why."""
+    stopped: bool = False
+    """True when Ctrl-C ended the work early; the same command goes on."""
 
     @property
     def read(self) -> int:
@@ -75,67 +83,270 @@ class Report:
         """For people."""
         lines = [f"{self.read:,} games read, {self.kept:,} kept, {self.plies:,} plies"]
         lines += [f"  left out: {count:,} {reason}" for reason, count in self.rejects.most_common()]
+        lines += [f"  damaged, kept what came before: {name}" for name in self.damaged]
+        if self.stopped:
+            lines.append("  stopped; the store is whole, and the same command again goes on from here")
         return "\n".join(lines)
 
 
-def ingest(paths: Iterable[Path], out: Path, *, filters: Filters, scales: Mapping[str, Scale], fast: bool = True) -> Report:
-    """Read every file into a new store. Raises DataError for a missing file, a damaged archive or an existing store.
+@dataclass(frozen=True)
+class _Batch:
+    """Pieces of one file, in its order."""
 
-    A damaged file ends the reading of that file: what was good in it is kept, and the report names it.
+    file: int
+    pieces: list[bytes]
+    then: tuple[int, int]
+    """The file and the piece in it where reading goes on behind this batch."""
+    tsv: bool
+    cut_off: bool = False
+    """Whether the file ended in the middle of a game behind this batch."""
+    damage: str = ""
+    """Why the file could not be read any further."""
+
+
+Read = tuple[Games, Counter[str]]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a reading process does to a batch."""
+
+    job: Job
+
+    def __call__(self, batch: _Batch) -> Read:
+        games, rejects = read_lines(batch.pieces) if batch.tsv else read_games(batch.pieces, fast=self.job.fast)
+        for i, source in enumerate(games.sources):
+            if source in self.job.scales:
+                games.records["scale"][games.records["source"] == i] = self.job.scales[source]
+        keep, filtered = self.job.filters.passing(games)
+        return games.take(keep), rejects + filtered
+
+
+def ingest(paths: Iterable[Path], out: Path, *, job: Job | None = None, processes: int = 1,
+           shard_games: int = GAMES_A_SHARD) -> Report:  # fmt: skip
+    """Read every file into a store; an unfinished one of the same job is gone on with.
+
+    Raises DataError for a missing file, a store that is finished or of another job, and a full disk. A damaged file
+    ends the reading of that file: what was good in it is kept, and the report names it.
     """
-    report, seen = Report(), set[int]()
-    writer = StoreWriter(out)
-    with tqdm(unit=" games", disable=None, leave=False) as bar:
-        for path in files_of(paths):
-            for game in _careful(_read(path, scales, fast=fast), path, report):
-                bar.update()
-                reason = game.reason if isinstance(game, Reject) else filters.rejects(game)
-                if reason is None and isinstance(game, Game):
-                    reason = _add(game, writer, seen)
-                if reason:
-                    report.rejects[reason] += 1
-                elif isinstance(game, Game):
-                    report.kept, report.plies = report.kept + 1, report.plies + len(game.moves)
-    writer.note["rejects"] = dict(report.rejects)
+    job, files = job or Job(), files_of(paths)
+    report = Report()
+    writer, seen, quota = _opened(out, job, files, report, shard_games=shard_games)
+    begin = writer.note["progress"]
+    with Rate(total_bytes=0 if STANDARD_INPUT in files else sum(path.stat().st_size for path in files)) as rate:
+        batches = _batches(files, job.format, begin=(begin["file"], begin["piece"]), rate=rate)
+        try:
+            with _Interrupts() as interrupts:
+                for batch, (games, rejects) in _mapped(_Work(job), batches, processes):
+                    with interrupts.held_back():
+                        fresh = games.take(seen.new(games.records["key"]))
+                        duplicates = Counter(duplicate=len(games) - len(fresh))
+                        kept, full = quota.apply(fresh)
+                        _count(report, kept, rejects + duplicates + full, batch, files)
+                        writer.note |= _note(report, batch.then)
+                        writer.extend(kept)
+                    rate.add(len(games) + sum(rejects.values()))
+        except KeyboardInterrupt:
+            report.stopped = True
+    writer.note["complete"] = not report.stopped
     writer.close()
     return report
 
 
-def _add(game: Game, writer: StoreWriter, seen: set[int]) -> str | None:
-    key = game.key()
-    if key in seen:
-        return "duplicate"
-    seen.add(key)
-    writer.add(game)
-    return None
+def _opened(out: Path, job: Job, files: Sequence[Path], report: Report, *, shard_games: int
+            ) -> tuple[StoreWriter, Duplicates, Quota]:  # fmt: skip
+    """A writer for the job with what its store remembers: fresh, or behind what an interrupted run left."""
+    description = _description(job, files)
+    seen, quota = Duplicates(), Quota(job.max_per_band, job.max_per_source)
+    unfinished = _unfinished(out, description)
+    writer = StoreWriter(out, resume=unfinished, games_a_shard=shard_games)
+    if unfinished:
+        for games in blocks(open_store(out)):
+            seen.new(games.records["key"])
+            quota.apply(games)
+        left = writer.note["progress"]
+        report.kept, report.plies, report.damaged = left["kept"], left["plies"], list(left["damaged"])
+        report.rejects.update(writer.note["rejects"])
+        print(f"{out}: going on after {report.read:,} games", file=sys.stderr)
+    else:
+        writer.note |= {"complete": False, "job": description} | _note(report, (0, 0))
+    return writer, seen, quota
 
 
-def _careful(games: Iterator[Game | Reject], path: Path, report: Report) -> Iterator[Game | Reject]:
-    """The games up to the first damage of the file."""
-    try:
-        yield from games
-    except (EOFError, OSError, ValueError) as error:
-        report.rejects[f"rest of {path.name}: {type(error).__name__}"] += 1
-        print(f"{path}: damaged, read as far as it goes ({error})", file=sys.stderr)
-    except Exception as error:
-        if type(error).__name__ != "ZstdError":
-            raise
-        report.rejects[f"rest of {path.name}: damaged archive"] += 1
-        print(f"{path}: damaged, read as far as it goes ({error})", file=sys.stderr)
+def _description(job: Job, files: Sequence[Path]) -> dict[str, Any]:
+    """What must be the same for a run to go on where another stopped; plain values, as they come back from JSON."""
+    values = dataclasses.asdict(job)
+    values["filters"] = {name: list(v) if isinstance(v, tuple) else v for name, v in values["filters"].items()}
+    values["scales"] = {source: int(scale) for source, scale in job.scales.items()}
+    sizes = [[path.name, 0 if path == STANDARD_INPUT else path.stat().st_size] for path in files]
+    return values | {"files": sizes}
 
 
-def _read(path: Path, scales: Mapping[str, Scale], *, fast: bool) -> Iterator[Game | Reject]:
-    if _kind(path) == ".tsv":
-        yield from read_tsv(path, scales)
+def _unfinished(out: Path, description: dict[str, Any]) -> bool:
+    """Whether ``out`` holds an unfinished store of this job. Raises DataError for one of another job."""
+    if not (out / "store.json").exists():
+        return False
+    meta = open_store(out).meta
+    if meta.get("complete", True):
+        return False  # the writer refuses it
+    if meta["job"] != description:
+        changed = sorted(name for name in description if meta["job"].get(name) != description[name])
+        raise DataError(
+            f"{out} is the unfinished store of another command: {', '.join(changed)} differ; "
+            "give the same files and options to go on, or choose another --out"
+        )
+    return True
+
+
+def _count(report: Report, games: Games, rejects: Counter[str], batch: _Batch, files: Sequence[Path]) -> None:
+    report.kept, report.plies = report.kept + len(games), report.plies + len(games.moves)
+    report.rejects.update(rejects)
+    if batch.cut_off:
+        report.rejects[_CUT_OFF] += 1
+    if batch.damage:
+        report.damaged.append(f"{files[batch.file]} ({batch.damage})")
+        print(f"{files[batch.file]}: damaged, read as far as it goes ({batch.damage})", file=sys.stderr)
+
+
+def _note(report: Report, then: tuple[int, int]) -> dict[str, Any]:
+    progress = {
+        "file": then[0], "piece": then[1], "kept": report.kept, "plies": report.plies, "damaged": list(report.damaged),
+    }  # fmt: skip
+    return {"rejects": dict(report.rejects), "progress": progress}
+
+
+def _mapped(work: Callable[[_Batch], Read], batches: Iterator[_Batch], processes: int) -> Iterator[tuple[_Batch, Read]]:
+    """Each batch with what its reading gave, in order; more than one process work ahead, but only by a few batches."""
+    if processes < 2:
+        yield from ((batch, work(batch)) for batch in batches)
         return
-    with open_binary(path) as lines:
-        for texts in _batches(split_games(lines)):
-            yield from read_games(texts, fast=fast)
+    context = multiprocessing.get_context("spawn")
+    waiting: collections.deque[tuple[_Batch, Future[Read]]] = collections.deque()
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_the_writer) as pool:
+        try:
+            for batch in batches:
+                with _interrupt_blocked():
+                    waiting.append((batch, pool.submit(work, batch)))
+                if len(waiting) > 2 * processes:
+                    yield waiting[0][0], waiting.popleft()[1].result()
+            while waiting:
+                yield waiting[0][0], waiting.popleft()[1].result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a reading process ended unexpectedly (out of memory?); give the same command again to go on, "
+                "with fewer --processes"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
-    while batch := list(itertools.islice(texts, _BATCH)):
-        yield batch
+class _Interrupts:
+    """Ctrl-C and SIGTERM as KeyboardInterrupt, held back while a batch is counted and written."""
+
+    def __init__(self) -> None:
+        self._busy = self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():  # no other may set handlers
+            self._before = {number: signal.signal(number, self._on) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on(self, number: int, frame: FrameType | None) -> None:
+        if not self._busy:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    @contextlib.contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Until the block ends."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+        if self._asked:
+            raise KeyboardInterrupt
+
+
+def _end_with_the_writer() -> None:
+    """In a reading process: a writer that is killed cannot tell it to end, and it would wait for ever."""
+    writer = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if writer:
+            writer.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _interrupt_blocked() -> Iterator[None]:
+    """Processes that start meanwhile never see Ctrl-C, which reaches all of a terminal; this one sees it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _batches(files: Sequence[Path], form: Format, *, begin: tuple[int, int], rate: Rate) -> Iterator[_Batch]:
+    """Every file's pieces from ``begin`` = (file, piece) on."""
+    for number in range(begin[0], len(files)):
+        path = files[number]
+        tsv = form == "tsv" or (form == "auto" and _kind(path) == ".tsv")
+        try:
+            archive = open_archive(path)
+        except DataError as error:
+            yield _Batch(number, [], (number + 1, 0), tsv, damage=str(error))
+            continue
+        try:
+            skip = begin[1] if number == begin[0] else 0
+            yield from _file_batches(archive, LineSplitter() if tsv else GameSplitter(), number, skip=skip, rate=rate, tsv=tsv)
+        finally:
+            archive.close()
+
+
+def _file_batches(archive: Archive, splitter: Splitter, number: int, *, skip: int, rate: Rate, tsv: bool) -> Iterator[_Batch]:
+    pieces: list[bytes] = []
+    done, damage = skip, ""
+    before = rate.bytes_done
+    for new, failure in _pieces(archive, splitter):
+        damage = failure
+        rate.bytes_done = before + archive.bytes_read
+        pieces += new[skip:] if skip else new
+        skip = max(0, skip - len(new))
+        while pieces and (len(pieces) >= _BATCH_GAMES or sum(map(len, pieces)) >= _BATCH_BYTES):
+            count = _fitting(pieces)
+            done += count
+            yield _Batch(number, pieces[:count], (number, done), tsv)
+            del pieces[:count]
+    yield _Batch(number, pieces, (number + 1, 0), tsv, splitter.cut_off, damage)
+
+
+def _fitting(pieces: Sequence[bytes]) -> int:
+    """How many pieces make a batch: at least one, within both limits."""
+    sizes = np.cumsum([len(piece) for piece in pieces[:_BATCH_GAMES]])
+    return max(1, int(np.searchsorted(sizes, _BATCH_BYTES, side="right")))
+
+
+def _pieces(archive: Archive, splitter: Splitter) -> Iterator[tuple[list[bytes], str]]:
+    """Pieces block by block; beside the last ones the damage that ended the file, if any did."""
+    try:
+        for block in archive.blocks():
+            yield splitter.feed(block), ""
+    except DAMAGE as error:
+        yield [], f"{type(error).__name__}: {error}"
+        return
+    yield splitter.finish(), ""
 
 
 def _kind(path: Path) -> str:
@@ -143,7 +354,7 @@ def _kind(path: Path) -> str:
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
-    """The files meant: a folder stands for the PGN files in it. Raises DataError for what is not there."""
+    """The files meant: a folder stands for the games in it. Raises DataError for what is not there."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -151,7 +362,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
             if not inside:
                 raise DataError(f"expected .pgn files (or .pgn.zst, .pgn.gz, .pgn.bz2) in the folder {path}, found none")
             found += inside
-        elif path.is_file():
+        elif path.is_file() or path.is_fifo() or path == STANDARD_INPUT:
             found.append(path)
         else:
             raise DataError(f"expected a file of games at {path}, found none")

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.attacks import Pieces, least_attacker_bits
-from engine.encoding import ATTACK_CODES, BOARD_CODES, FIFTY_LIMITS, PIECE_CODES
+from engine.encoding import FIFTY_LIMITS
 from engine.vocabulary import FLIP, PROMOTION, SOURCE, TARGET
 
 _PAWN, _ROOK, _KING = 1, 4, 6
@@ -46,6 +45,8 @@ class Positions:
     """(P, 4) the columns of ``engine.encoding.STATE_SIZES``."""
     black: NDArray[np.bool_]
     """(P,) True where Black is to move."""
+    keys: NDArray[np.uint64]
+    """(P,) equal for positions that count as repetitions of each other, in one game and across games."""
 
 
 def _initial_board() -> NDArray[np.uint8]:
@@ -153,7 +154,7 @@ def replay(moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[i
     black_first = np.array([s.black_to_move for s in begin], dtype=np.bool_)
     P = len(moves)
     pieces, state = np.empty((P, 64), np.uint8), np.empty((P, 4), np.uint8)
-    black = np.empty(P, np.bool_)
+    black, key_of_ply = np.empty(P, np.bool_), np.empty(P, np.uint64)
     keys = np.empty((int(lengths[0]) if len(lengths) else 0, len(order)), np.uint64)
     active = np.searchsorted(-lengths, -np.arange(len(keys)), side="left")  # games longer than t: lengths fall
     for t, n in enumerate(active):
@@ -161,43 +162,15 @@ def replay(moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[i
         castling, passing = tables.castling[:n], tables.en_passant[:n]
         pieces[at], black[at] = tables.board[:n], turn
         keys[t, :n] = tables.key[:n] ^ _STATE_KEYS[castling, passing, turn.astype(np.int8)]
-        state[at, 0], state[at, 1] = castling, passing
+        key_of_ply[at], state[at, 0], state[at, 1] = keys[t, :n], castling, passing
         state[at, 2] = np.minimum((keys[:t, :n] == keys[t, :n]).sum(axis=0), 2)
         state[at, 3] = _FIFTY_BUCKET[np.minimum(tables.fifty[:n], 255)]
         tables.play(moves[at], turn)
     pieces[black] = _SWAP_COLOURS[pieces[black].reshape(-1, 8, 8)[:, ::-1].reshape(-1, 64)]
     state[black, 0] = _SWAP_CASTLING[state[black, 0]]
-    return Positions(pieces, state, black)
+    return Positions(pieces, state, black, key_of_ply)
 
 
 def mover_moves(moves: NDArray[np.uint16], black: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """(P,) each move as its own mover sees it."""
     return np.where(black, FLIP[moves], moves)
-
-
-def board_codes(pieces: NDArray[np.uint8], board_input: str) -> NDArray[np.uint16]:
-    """(P, 64) the net's ``board`` input for piece codes from the mover's side (see ``engine.encoding.BOARD_CODES``)."""
-    codes = BOARD_CODES[board_input]
-    if codes == 1:
-        return np.zeros(pieces.shape, np.uint16)
-    if codes == PIECE_CODES:
-        return pieces.astype(np.uint16)
-    return pieces.astype(np.uint16) * ATTACK_CODES + attack_codes(pieces)
-
-
-def attack_codes(pieces: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(P, 64) 6 x the mover's least attacker class + the opponent's, for each square."""
-    occupied = _bitboard(pieces > 0)
-    total = np.zeros(pieces.shape, np.uint8)
-    for first, up, weight in ((0, True, 6), (6, False, 1)):
-        side = Pieces(*(_bitboard(pieces == first + kind) for kind in range(1, 7)))
-        for value, plane in zip((1, 2, 4), least_attacker_bits(side, ~occupied, up=up), strict=True):
-            bits = np.unpackbits(plane.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
-            bits *= np.uint8(value * weight)
-            total += bits
-    return total
-
-
-def _bitboard(squares: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    packed: NDArray[np.uint64] = np.packbits(squares, axis=1, bitorder="little").view(np.uint64)
-    return packed[:, 0]

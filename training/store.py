@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from engine.vocabulary import vocabulary_hash
 
 FORMAT = 1
 GAMES_A_SHARD = 1 << 17
+
+_MOST_SOURCES = 60_000  # the field has 16 bits; old collections name a place in every event
+_OTHER_SOURCES = "other"
 
 GAME_DTYPE = np.dtype(
     [
@@ -77,6 +80,62 @@ class Game:
         start = (self.start_fen or "").encode("utf-8")
         digest = hashlib.blake2b(start + b"\0" + self.moves.astype("<u2").tobytes(), digest_size=8).digest()
         return int.from_bytes(digest, "little")
+
+
+@dataclass(frozen=True)
+class Games:
+    """Many games as arrays: how they travel between processes and in and out of stores."""
+
+    moves: NDArray[np.uint16]
+    """(P,) ids as White sees the moves, games one after another."""
+    offsets: NDArray[np.int64]
+    """(G + 1,) game g's plies are moves[offsets[g]:offsets[g + 1]]."""
+    records: NDArray[Any]
+    """(G,) GAME_DTYPE; ``source`` and ``start`` count in the two lists below."""
+    sources: list[str]
+    starts: list[str]
+    bots: NDArray[np.bool_]
+    """(G,) True where a player is marked as a computer; a filter's food, not stored."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(G,) plies of each game."""
+        return np.diff(self.offsets)
+
+    def take(self, keep: NDArray[np.bool_]) -> Games:
+        """The games where ``keep`` (G,) is True, in the same order; the two lists stay."""
+        if keep.all():
+            return self
+        lengths = self.lengths
+        offsets = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
+        moves = self.moves[self.offsets[0] : self.offsets[-1]][np.repeat(keep, lengths)]
+        return Games(moves, offsets, self.records[keep], self.sources, self.starts, self.bots[keep])
+
+
+def pack(games: Sequence[Game], bots: Sequence[bool] = ()) -> Games:
+    """Games as arrays."""
+    sources: dict[str, int] = {}
+    starts: dict[str, int] = {}
+    records = [
+        (
+            g.key(), g.white_elo, g.black_elo, _RESULT[g.result], g.scale, _TIME_CLASS[g.time_class],
+            _TERMINATION[g.termination], g.date, sources.setdefault(g.source, len(sources)),
+            -1 if g.start_fen is None else starts.setdefault(g.start_fen, len(starts)),
+        )
+        for g in games
+    ]  # fmt: skip
+    moves = np.concatenate([g.moves for g in games]) if games else np.zeros(0, np.uint16)
+    offsets = np.cumsum([0] + [len(g.moves) for g in games], dtype=np.int64)
+    marked = np.array(bots or [False] * len(games), np.bool_)
+    return Games(moves.astype(np.uint16), offsets, np.array(records, GAME_DTYPE), list(sources), list(starts), marked)
+
+
+_RESULT = {name: i for i, name in enumerate(RESULTS)}
+_TIME_CLASS = {name: i for i, name in enumerate(TIME_CLASSES)}
+_TERMINATION = {name: i for i, name in enumerate(TERMINATIONS)}
 
 
 @dataclass(frozen=True)
@@ -135,7 +194,7 @@ def open_store(path: Path) -> Store:
                 f"{FORMAT} and vocabulary {vocabulary_hash()}; make the store again with bin/data"
             )
         shards = [_open_shard(path / name) for name in meta["shards"]]
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError, EOFError, OSError) as error:
         raise DataError(f"store {path} is damaged ({error}); make it again with bin/data") from error
     return Store(path, shards, meta["sources"], meta["starts"], meta)
 
@@ -143,6 +202,8 @@ def open_store(path: Path) -> Store:
 def _open_shard(folder: Path) -> Shard:
     arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("moves", "offsets", "games")]
     shard = Shard(*arrays)
+    if [array.dtype for array in arrays] != [np.dtype(np.uint16), np.dtype(np.int64), GAME_DTYPE]:
+        raise ValueError(f"{folder.name}: arrays of other types than this format has")
     if len(shard.offsets) != len(shard.games) + 1 or shard.offsets[-1] != len(shard.moves):
         raise ValueError(f"{folder.name}: offsets do not fit the moves")
     return shard
@@ -153,59 +214,113 @@ class StoreWriter:
     """Appends games and writes them shard by shard; ``close`` makes the store readable.
 
     Each shard is written beside its place and renamed, and store.json is renewed after every shard, so whatever
-    happens the store on disk is whole and holds all finished shards.
+    happens the store on disk is whole and holds all finished shards. ``resume`` goes on behind them. Raises DataError
+    for a place that already holds a store and for a disk that takes no more.
     """
 
     path: Path
     games_a_shard: int = GAMES_A_SHARD
     note: dict[str, Any] = field(default_factory=dict)
-    _pending: list[Game] = field(default_factory=list)
+    """Goes into store.json beside the totals."""
+    resume: bool = False
+    _pending: list[Games] = field(default_factory=list)
     _shards: list[str] = field(default_factory=list)
     _sources: dict[str, int] = field(default_factory=dict)
     _starts: dict[str, int] = field(default_factory=dict)
+    _waiting: int = 0
     _games: int = 0
     _plies: int = 0
 
     def __post_init__(self) -> None:
         if (self.path / "store.json").exists():
-            raise DataError(f"{self.path} already holds a store; choose another folder or remove it first")
-        self.path.mkdir(parents=True, exist_ok=True)
+            if not self.resume:
+                raise DataError(f"{self.path} already holds a store; choose another folder or remove it first")
+            self._go_on(open_store(self.path))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"expected a folder that can be made at {self.path}: {error.strerror or error}") from error
+
+    def _go_on(self, store: Store) -> None:
+        self._shards = list(store.meta["shards"])
+        self._sources = {name: i for i, name in enumerate(store.sources)}
+        self._starts = {fen: i for i, fen in enumerate(store.starts)}
+        self._games, self._plies = store.games, store.plies
+        own = ("format", "vocabulary", "games", "plies", "shards", "sources", "starts")
+        self.note = {name: value for name, value in store.meta.items() if name not in own} | self.note
 
     def add(self, game: Game) -> None:
         """Append one game; writes a shard whenever enough have come together."""
-        self._pending.append(game)
-        if len(self._pending) >= self.games_a_shard:
-            self._write_shard()
+        self.extend(pack([game]))
+
+    def extend(self, games: Games) -> None:
+        """Append games; they stay together in one shard, so a shard may hold a few more than ``games_a_shard``."""
+        if len(games):
+            self._pending.append(self._renumbered(games))
+            self._waiting += len(games)
+        if self._waiting >= self.games_a_shard:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending as a shard, and store.json with the present ``note``."""
+        try:
+            if self._waiting or not self._shards:
+                self._write_shard()
+            self._write_meta()
+        except OSError as error:
+            self._clear_partial()
+            raise DataError(
+                f"could not write to the store {self.path}: {error.strerror or error}; what it holds is whole. "
+                "Make room or choose another --out, then give the same command again"
+            ) from error
 
     def close(self) -> None:
         """Write what is pending and the final store.json."""
-        if self._pending or not self._shards:
-            self._write_shard()
+        self.flush()
 
-    def _record(self, game: Game) -> tuple[Any, ...]:
-        source = self._sources.setdefault(game.source, len(self._sources))
-        start = -1 if game.start_fen is None else self._starts.setdefault(game.start_fen, len(self._starts))
-        return (
-            game.key(), game.white_elo, game.black_elo, RESULTS.index(game.result), game.scale,
-            TIME_CLASSES.index(game.time_class), TERMINATIONS.index(game.termination), game.date, source, start,
-        )  # fmt: skip
+    def _renumbered(self, games: Games) -> Games:
+        """Sources and starts by this store's numbers."""
+        records = games.records.copy()
+        if len(games.sources):
+            source = np.array([self._source(name) for name in games.sources])
+            records["source"] = source[games.records["source"]]
+        if len(games.starts):
+            used = np.unique(games.records["start"])
+            start = np.full(len(games.starts) + 1, -1, np.int32)  # the last entry is found by -1, the initial position
+            for i in used[used >= 0]:
+                start[i] = self._starts.setdefault(games.starts[i], len(self._starts))
+            records["start"] = start[games.records["start"]]
+        moves = np.asarray(games.moves[games.offsets[0] : games.offsets[-1]])
+        return Games(moves, games.offsets - games.offsets[0], records, [], [], games.bots)
+
+    def _source(self, name: str) -> int:
+        if name not in self._sources and len(self._sources) >= _MOST_SOURCES:
+            name = _OTHER_SOURCES
+        return self._sources.setdefault(name, len(self._sources))
 
     def _write_shard(self) -> None:
         name = f"shard-{len(self._shards):05d}"
-        games = np.array([self._record(g) for g in self._pending], dtype=GAME_DTYPE)
-        offsets = np.cumsum([0] + [len(g.moves) for g in self._pending], dtype=np.int64)
-        moves = np.concatenate([g.moves for g in self._pending] or [np.zeros(0, np.uint16)]).astype(np.uint16)
+        parts = self._pending or [pack([])]
+        lengths = np.concatenate([part.lengths for part in parts])
+        arrays: dict[str, NDArray[Any]] = {
+            "moves": np.concatenate([part.moves for part in parts]),
+            "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            "games": np.concatenate([part.records for part in parts]),
+        }
         partial = self.path / f"{name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
+        for stale in (partial, self.path / name):  # of a run that was killed here: store.json does not name it
+            shutil.rmtree(stale, ignore_errors=True)
         partial.mkdir()
-        for file, array in (("moves", moves), ("offsets", offsets), ("games", games)):
-            np.save(partial / f"{file}.npy", array)
+        for file, array in arrays.items():
+            with (partial / f"{file}.npy").open("wb") as stream:
+                np.save(stream, array)
+                _to_disk(stream)
         os.replace(partial, self.path / name)
         self._shards.append(name)
-        self._games += len(games)
-        self._plies += len(moves)
+        self._games += len(lengths)
+        self._plies += len(arrays["moves"])
         self._pending.clear()
-        self._write_meta()
+        self._waiting = 0
 
     def _write_meta(self) -> None:
         meta = {
@@ -213,18 +328,49 @@ class StoreWriter:
             "shards": self._shards, "sources": list(self._sources), "starts": list(self._starts), **self.note,
         }  # fmt: skip
         partial = self.path / "store.json.partial"
-        partial.write_text(json.dumps(meta, indent=1), encoding="utf-8")
+        with partial.open("w", encoding="utf-8") as stream:
+            json.dump(meta, stream, indent=1)
+            _to_disk(stream)
         os.replace(partial, self.path / "store.json")
+
+    def _clear_partial(self) -> None:
+        for stale in self.path.glob("*.partial"):
+            if stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
+
+
+def _to_disk(stream: IO[Any]) -> None:
+    """A name that is renewed before its bytes are on the disk would be a hole after a power cut."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def blocks(store: Store, games: int = 1 << 14) -> Iterator[Games]:
+    """A store's games in order, in blocks of at most ``games``."""
+    sources, starts = list(store.sources), list(store.starts)
+    for shard in store.shards:
+        for begin in range(0, len(shard.games), games):
+            offsets = np.asarray(shard.offsets[begin : begin + games + 1])
+            records = np.asarray(shard.games[begin : begin + games])
+            moves = shard.moves[offsets[0] : offsets[-1]]
+            yield Games(moves, offsets - offsets[0], records, sources, starts, np.zeros(len(records), np.bool_))
 
 
 def iterate(store: Store) -> Iterator[Game]:
     """Every game of a store, in order."""
-    for shard in store.shards:
-        for g, record in enumerate(shard.games):
-            start = int(record["start"])
-            yield Game(
-                np.asarray(shard.moves[shard.offsets[g] : shard.offsets[g + 1]]),
-                int(record["white_elo"]), int(record["black_elo"]), RESULTS[record["result"]], int(record["scale"]),
-                TIME_CLASSES[record["time_class"]], TERMINATIONS[record["termination"]], int(record["date"]),
-                store.sources[record["source"]], None if start < 0 else store.starts[start],
-            )  # fmt: skip
+    for block in blocks(store):
+        yield from unpack(block)
+
+
+def unpack(games: Games) -> Iterator[Game]:
+    """Each game by itself."""
+    for g, record in enumerate(games.records):
+        start = int(record["start"])
+        yield Game(
+            np.asarray(games.moves[games.offsets[g] : games.offsets[g + 1]]),
+            int(record["white_elo"]), int(record["black_elo"]), RESULTS[record["result"]], int(record["scale"]),
+            TIME_CLASSES[record["time_class"]], TERMINATIONS[record["termination"]], int(record["date"]),
+            games.sources[record["source"]], None if start < 0 else games.starts[start],
+        )  # fmt: skip
