@@ -19,12 +19,12 @@ _NOT_A, _NOT_H = 0xFEFE_FEFE_FEFE_FEFE, 0x7F7F_7F7F_7F7F_7F7F
 _NOT_AB, _NOT_GH = 0xFCFC_FCFC_FCFC_FCFC, 0x3F3F_3F3F_3F3F_3F3F
 
 # (shift, squares a step may land on): a positive shift goes up the board.
-_ROOK_STEPS = ((8, _FULL), (-8, _FULL), (1, _NOT_A), (-1, _NOT_H))
-_BISHOP_STEPS = ((9, _NOT_A), (-9, _NOT_H), (7, _NOT_H), (-7, _NOT_A))
-_KNIGHT_STEPS = (
+ROOK_STEPS = ((8, _FULL), (-8, _FULL), (1, _NOT_A), (-1, _NOT_H))
+BISHOP_STEPS = ((9, _NOT_A), (-9, _NOT_H), (7, _NOT_H), (-7, _NOT_A))
+KNIGHT_STEPS = (
     (17, _NOT_A), (15, _NOT_H), (10, _NOT_AB), (6, _NOT_GH), (-17, _NOT_H), (-15, _NOT_A), (-10, _NOT_GH), (-6, _NOT_AB),
 )  # fmt: skip
-_PAWN_STEPS = (((9, _NOT_A), (7, _NOT_H)), ((-7, _NOT_A), (-9, _NOT_H)))  # of the side that moves up, and down
+PAWN_STEPS = (((9, _NOT_A), (7, _NOT_H)), ((-7, _NOT_A), (-9, _NOT_H)))  # of the side that moves up, and down
 _PAWNS, _KNIGHTS, _BISHOPS, _ROOKS, _QUEENS, _KINGS = range(6)
 
 
@@ -51,14 +51,14 @@ def least_attackers(sides: Bits) -> NDArray[np.uint8]:
 def _attacks_by_class(sides: Bits) -> tuple[Bits, Bits, Bits, Bits, Bits]:
     """(2, N) squares attacked by each side's pawns, minors, rooks, queens and king. Queens slide along with the others."""
     empty = ~np.bitwise_or.reduce(sides, axis=(0, 1))
-    diagonal = _slid(sides[:, [_BISHOPS, _QUEENS]], empty, _BISHOP_STEPS)
-    straight = _slid(sides[:, [_ROOKS, _QUEENS]], empty, _ROOK_STEPS)
+    diagonal = _slid(sides[:, [_BISHOPS, _QUEENS]], empty, BISHOP_STEPS)
+    straight = _slid(sides[:, [_ROOKS, _QUEENS]], empty, ROOK_STEPS)
     return (
-        np.stack([_stepped(side[_PAWNS], steps) for side, steps in zip(sides, _PAWN_STEPS, strict=True)]),
-        _stepped(sides[:, _KNIGHTS], _KNIGHT_STEPS) | diagonal[:, 0],
+        np.stack([_stepped(side[_PAWNS], steps) for side, steps in zip(sides, PAWN_STEPS, strict=True)]),
+        _stepped(sides[:, _KNIGHTS], KNIGHT_STEPS) | diagonal[:, 0],
         straight[:, 0],
         diagonal[:, 1] | straight[:, 1],
-        _stepped(sides[:, _KINGS], _ROOK_STEPS + _BISHOP_STEPS),
+        _stepped(sides[:, _KINGS], ROOK_STEPS + BISHOP_STEPS),
     )
 
 

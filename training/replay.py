@@ -67,15 +67,15 @@ def _castling_masks() -> NDArray[np.uint8]:
     return masks
 
 
-_KEEPS_CASTLING = _castling_masks()
-_SWAP_CASTLING = np.array([(c >> 2) | ((c & 3) << 2) for c in range(16)], dtype=np.uint8)
-_SWAP_COLOURS = np.array([0, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6], dtype=np.uint8)
-_PROMOTED = np.array([0, 2, 3, 4, 5], dtype=np.uint8)
-_FIFTY_BUCKET = np.searchsorted(FIFTY_LIMITS, np.arange(256), side="right").astype(np.uint8)
+KEEPS_CASTLING = _castling_masks()
+SWAP_CASTLING = np.array([(c >> 2) | ((c & 3) << 2) for c in range(16)], dtype=np.uint8)
+SWAP_COLOURS = np.array([0, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6], dtype=np.uint8)
+PROMOTED = np.array([0, 2, 3, 4, 5], dtype=np.uint8)
+FIFTY_BUCKET = np.searchsorted(FIFTY_LIMITS, np.arange(256), side="right").astype(np.uint8)
 _random = np.random.default_rng(20241)
-_PIECE_KEYS = _random.integers(1, 2**63, size=(13, 64), dtype=np.uint64)
-_PIECE_KEYS[0] = 0
-_STATE_KEYS = _random.integers(1, 2**63, size=(16, 9, 2), dtype=np.uint64)
+PIECE_KEYS = _random.integers(1, 2**63, size=(13, 64), dtype=np.uint64)
+PIECE_KEYS[0] = 0
+STATE_KEYS = _random.integers(1, 2**63, size=(16, 9, 2), dtype=np.uint64)
 
 
 class _Tables:
@@ -88,7 +88,7 @@ class _Tables:
         self.fifty = np.array([s.fifty for s in starts], dtype=np.int64)
         self.key = np.zeros(len(starts), dtype=np.uint64)
         for square in range(64):
-            self.key ^= _PIECE_KEYS[self.board[:, square], square]
+            self.key ^= PIECE_KEYS[self.board[:, square], square]
 
     def play(self, moves: NDArray[np.uint16], black: NDArray[np.bool_]) -> None:
         """Make one move in each of the first ``len(moves)`` games; ``black`` says who moves."""
@@ -98,15 +98,15 @@ class _Tables:
         board = self.board
         piece, captured = board[rows, source], board[rows, target]
         kind = piece - _BLACK * black.astype(np.uint8)
-        placed = np.where(promotion > 0, _PROMOTED[promotion] + _BLACK * black.astype(np.uint8), piece)
+        placed = np.where(promotion > 0, PROMOTED[promotion] + _BLACK * black.astype(np.uint8), piece)
         board[rows, source] = 0
         board[rows, target] = placed
         key = self.key[:n]
-        key ^= _PIECE_KEYS[piece, source] ^ _PIECE_KEYS[captured, target] ^ _PIECE_KEYS[placed, target]
+        key ^= PIECE_KEYS[piece, source] ^ PIECE_KEYS[captured, target] ^ PIECE_KEYS[placed, target]
         self._castle(np.flatnonzero((kind == _KING) & (np.abs(source - target) == 2)), target)
         pawn = kind == _PAWN
         self._take_in_passing(np.flatnonzero(pawn & (captured == 0) & ((source - target) % 8 != 0)), source, target)
-        self.castling[:n] &= _KEEPS_CASTLING[source] & _KEEPS_CASTLING[target]
+        self.castling[:n] &= KEEPS_CASTLING[source] & KEEPS_CASTLING[target]
         self.fifty[:n] = np.where(pawn | (captured > 0), 0, self.fifty[:n] + 1)
         self.en_passant[:n] = 0
         self._allow_passing(np.flatnonzero(pawn & (np.abs(source - target) == 16)), target, black)
@@ -114,7 +114,7 @@ class _Tables:
     def _put(self, rows: NDArray[np.intp], squares: NDArray[np.int16], pieces: NDArray[np.uint8] | int) -> None:
         before = self.board[rows, squares]
         self.board[rows, squares] = pieces
-        self.key[rows] ^= _PIECE_KEYS[before, squares] ^ _PIECE_KEYS[pieces, squares]
+        self.key[rows] ^= PIECE_KEYS[before, squares] ^ PIECE_KEYS[pieces, squares]
 
     def _castle(self, rows: NDArray[np.intp], target: NDArray[np.int16]) -> None:
         if not len(rows):
@@ -161,13 +161,13 @@ def replay(moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[i
         at, turn = first[:n] + t, black_first[:n] ^ bool(t % 2)
         castling, passing = tables.castling[:n], tables.en_passant[:n]
         pieces[at], black[at] = tables.board[:n], turn
-        keys[t, :n] = tables.key[:n] ^ _STATE_KEYS[castling, passing, turn.astype(np.int8)]
+        keys[t, :n] = tables.key[:n] ^ STATE_KEYS[castling, passing, turn.astype(np.int8)]
         key_of_ply[at], state[at, 0], state[at, 1] = keys[t, :n], castling, passing
         state[at, 2] = np.minimum((keys[:t, :n] == keys[t, :n]).sum(axis=0), 2)
-        state[at, 3] = _FIFTY_BUCKET[np.minimum(tables.fifty[:n], 255)]
+        state[at, 3] = FIFTY_BUCKET[np.minimum(tables.fifty[:n], 255)]
         tables.play(moves[at], turn)
-    pieces[black] = _SWAP_COLOURS[pieces[black].reshape(-1, 8, 8)[:, ::-1].reshape(-1, 64)]
-    state[black, 0] = _SWAP_CASTLING[state[black, 0]]
+    pieces[black] = SWAP_COLOURS[pieces[black].reshape(-1, 8, 8)[:, ::-1].reshape(-1, 64)]
+    state[black, 0] = SWAP_CASTLING[state[black, 0]]
     return Positions(pieces, state, black, key_of_ply)
 
 
