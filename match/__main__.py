@@ -1,89 +1,138 @@
-"""The command line of matches: who plays, how often, and what is printed at the end.
+"""The command line of matches: arguments in, a command of ``match.commands`` out.
 
     match                      the shipped net against Stockfish levels (or built-in players), a table, a PGN
-    match play ...             the same with a choice of net, temperatures, opponents
-    match rate FILE ...        ratings from any PGN
+    match sweep                the net at many temperatures against levels 0 to 5
+    match versus A B           two players, with a sequential test if wanted
+    match robin | generate     everyone against everyone; by games a pairing, or by games in all
+    match rate | report        ratings from any PGN; plots and a page from results
+    match anchors | equality   Stockfish's levels against each other; by depth against by time
+    match tournament           the engine in cutechess-cli or fastchess
     match book                 a new opening book
 
-Knows arguments and folders. Does not know how games are played or rated.
+Knows words and defaults only.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import os
-import shlex
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
-
-import chess.engine
-import chess.pgn
-from tqdm import tqdm
 
 from engine.encoding import Scale
 from engine.errors import MatchError, TranscendenceError
-from engine.evaluator import Evaluator
-from engine.net import Net, find_net
-from engine.sampling import Sampling
-from match import openings, report
-from match.players import (
-    INSTALL_STOCKFISH,
-    SKILL_LEVEL_ELO,
-    GreedyPlayer,
-    NetPlayer,
-    Player,
-    RandomPlayer,
-    UciPlayer,
-    find_stockfish,
-    stockfish_level,
-)
-from match.ratings import Score, rate
-from match.runner import Played, Results, play, write_pgn
-from match.schedule import fixtures, gauntlet
-
-_AT_ONCE = 32  # games side by side: the net answers them in one batch
-_ANCHORS = {f"Stockfish level {level}": float(elo) for level, elo in SKILL_LEVEL_ELO.items()}
+from match import commands, openings, tournament
+from match.population import FORMS
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``bin/match``."""
     options = argparse.ArgumentParser(prog="match", description="Matches and ratings.")
-    commands = options.add_subparsers(dest="command")
-    _add_play(commands.add_parser("play", help="our net against Stockfish levels and others (the default)"))
-    rating = commands.add_parser("rate", help="ratings from PGN files")
-    rating.add_argument("pgn", type=Path, nargs="+")
-    rating.add_argument("--anchor", action="append", default=[], metavar="NAME=ELO", help="a player whose rating is known")
-    book = commands.add_parser("book", help="make an opening book from the net's own openings, checked by Stockfish")
-    book.add_argument("--out", type=Path, default=openings.BOOK)
-    book.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
-    book.add_argument("--lines", type=int, default=300)
-    book.add_argument("--plies", type=int, default=8)
-    book.add_argument("--seed", type=int, default=1)
+    all_commands = options.add_subparsers(dest="command")
+    play = all_commands.add_parser("play", help="our net against Stockfish levels and others (the default)")
+    _ladder(play, levels=[0, 1, 2], games=20)
+    sweep = all_commands.add_parser("sweep", help="our net at the paper's temperatures against Stockfish levels 0 to 5")
+    _ladder(sweep, levels=[0, 1, 2, 3, 4, 5], games=50)
+    versus = all_commands.add_parser("versus", help="A against B: Elo difference, LOS, and a sequential test with --sprt")
+    _versus(versus)
+    robin = all_commands.add_parser("robin", help="everyone against everyone")
+    robin.add_argument("player", nargs="+", help=FORMS)
+    _common(robin, games=20, each="a pairing")
+    generate = all_commands.add_parser("generate", help="many games of a population, for training data")
+    generate.add_argument("player", nargs="+", help=FORMS)
+    _common(generate, games=60000, each="in all")
+    anchors = all_commands.add_parser("anchors", help="Stockfish's levels against each other, beside Stockfish's own table")
+    anchors.add_argument("--levels", type=int, nargs="+", default=[0, 1, 2, 3, 4, 5])
+    _common(anchors, games=200, each="a pairing")
+    equality = all_commands.add_parser("equality", help="Stockfish levels by depth level + 1 against the same by time")
+    equality.add_argument("--levels", type=int, nargs="+", default=[0, 1, 2, 3, 4, 5])
+    equality.add_argument("--movetime", type=int, default=100, help="milliseconds a move (default: %(default)s)")
+    _common(equality, games=200, each="a level")
+    _rating(all_commands.add_parser("rate", help="ratings from PGN files"), all_commands.add_parser("report", help="a page"))
+    tournament.add_options(all_commands.add_parser("tournament", help="the engine in cutechess-cli or fastchess"))
+    _book(all_commands.add_parser("book", help="make an opening book from the net's own openings, checked by Stockfish"))
     return options
 
 
-def _add_play(options: argparse.ArgumentParser) -> None:
+def _ladder(options: argparse.ArgumentParser, *, levels: list[int], games: int) -> None:
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
-    options.add_argument("--temperature", type=float, action="append", help="several make a sweep (default: 0.001)")
-    options.add_argument("--rating", type=int, help="that the net is conditioned on; 0 = unknown (default: the net's own)")
-    options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
-    options.add_argument("--levels", type=int, nargs="*", default=[0, 1, 2], help="Stockfish Skill Levels (default: 0 1 2)")
-    options.add_argument("--engine", action="append", default=[], metavar="COMMAND", help="another UCI engine as opponent")
-    options.add_argument("--engine-limit", default="movetime=100", help="depth=N, nodes=N, movetime=MS (default: %(default)s)")
+    options.add_argument("--temperature", type=float, action="append", help="several make a sweep")
+    options.add_argument("--levels", type=int, nargs="*", default=levels, help="Stockfish Skill Levels (default: %(default)s)")
+    options.add_argument("--opponent", action="append", default=[], metavar="PLAYER", help=f"another opponent: {FORMS}")
     options.add_argument(
         "--builtin",
         nargs="*",
         choices=("random", "greedy", "sampled"),
         help="random mover, greedy capturer, the net at temperature 1 (default: random; all of them without Stockfish)",
     )
-    options.add_argument("--games", type=int, default=20, help="against each opponent (default: 20)")
-    options.add_argument("--openings", type=Path, default=openings.BOOK, help="PGN, EPD or a file of UCI lines")
+    options.add_argument(
+        "--opponents-meet", action="store_true", help="opponents play each other too, which ties their ratings"
+    )
+    _common(options, games=games, each="a temperature and opponent")
+
+
+def _versus(options: argparse.ArgumentParser) -> None:
+    options.add_argument("a", help=FORMS)
+    options.add_argument("b", help="the same")
+    options.add_argument("--sprt", action="store_true", help="stop as soon as the test decides")
+    options.add_argument("--elo0", type=float, default=0.0, help="not stronger (default: %(default)s)")
+    options.add_argument("--elo1", type=float, default=20.0, help="stronger (default: %(default)s)")
+    options.add_argument("--alpha", type=float, default=0.05, help="error rate if elo0 is true (default: %(default)s)")
+    options.add_argument("--beta", type=float, default=0.05, help="error rate if elo1 is true (default: %(default)s)")
+    _common(options, games=1000, each="at most with --sprt")
+
+
+def _common(options: argparse.ArgumentParser, *, games: int, each: str) -> None:
+    options.add_argument("--games", type=int, default=games, help=f"{each} (default: %(default)s)")
+    options.add_argument(
+        "--openings",
+        default=str(openings.BOOK),
+        help="PGN, EPD, a file of UCI lines, start, or random:PLIES (default: own book)",
+    )
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--threads", type=int, default=1, help="CPU threads of the net")
     options.add_argument("--out", type=Path, help="folder for results; a match found there goes on (default: a new one)")
+    options.add_argument("--workers", type=_positive, default=commands.cores(), help="engine processes (default: all cores)")
+    options.add_argument("--at-once", type=_positive, default=64, help="games that a net plays side by side (default: 64)")
+    options.add_argument("--threads", type=_positive, default=1, help="CPU threads of the net")
+    options.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the net runs")
+    options.add_argument("--rating", type=int, help="that the net is conditioned on; 0 = unknown (default: the net's own)")
+    options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
+    options.add_argument("--most-moves", type=_positive, default=300, help="then it is a draw (the paper: 89; default: 300)")
+    options.add_argument(
+        "--adjudicate", type=int, default=0, metavar="POINTS", help="material lead that wins after ten plies (default: play on)"
+    )
+    options.add_argument("--no-page", action="store_true", help="no plots and no HTML page at the end")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _rating(rate: argparse.ArgumentParser, report: argparse.ArgumentParser) -> None:
+    rate.add_argument("pgn", type=Path, nargs="+")
+    report.add_argument("folder", type=Path, nargs="+", help="of a match")
+    report.add_argument("--out", type=Path, help="folder for page and plots (default: the first match's)")
+    for options in (rate, report):
+        options.add_argument("--anchor", action="append", default=[], metavar="NAME=ELO", help="a player whose rating is known")
+        options.add_argument("--no-anchors", action="store_true", help="forget Stockfish's own table: the pool's mean is 0")
+
+
+def _book(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--out", type=Path, default=openings.BOOK)
+    options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
+    options.add_argument("--lines", type=int, default=300)
+    options.add_argument("--plies", type=int, default=8)
+    options.add_argument("--seed", type=int, default=1)
+
+
+_COMMANDS = {
+    "play": commands.ladder, "sweep": commands.ladder, "versus": commands.versus, "robin": commands.robin,
+    "generate": commands.generate, "anchors": commands.anchors, "equality": commands.equality,
+    "rate": commands.rate_files, "report": commands.make_report, "book": commands.make_book,
+    "tournament": tournament.run,
+}  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -93,157 +142,17 @@ def main(argv: list[str] | None = None) -> int:
         words = ["play", *words]
     arguments = parser().parse_args(words)
     try:
-        {"play": _play, "rate": _rate, "book": _book}[arguments.command](arguments)
+        _COMMANDS[arguments.command](arguments)
     except TranscendenceError as error:
         print(f"match: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"match: {MatchError(f'{error.filename or error}: {error.strerror or error}')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("match: stopped; the same command with the same --out goes on", file=sys.stderr)
         return 130
     return 0
-
-
-def _play(arguments: argparse.Namespace) -> None:
-    started = time.strftime("%Y%m%d-%H%M%S")
-    out: Path = arguments.out or Path("runs") / f"match-{started}"
-    heroes = _heroes(arguments)
-    book = openings.load_openings(arguments.openings)
-    players: dict[str, Player] = {}
-    try:
-        for player in [*heroes, *_opponents(arguments, heroes[0])]:
-            players[player.name] = player
-        names = [hero.name for hero in heroes]
-        schedule = fixtures(
-            gauntlet(names, [n for n in players if n not in names]), book, games=arguments.games, seed=arguments.seed
-        )
-        out.mkdir(parents=True, exist_ok=True)
-        results = Results(out / "results.jsonl")
-        with tqdm(total=len(schedule), initial=len(results.played), unit="game", disable=None, leave=False) as bar:
-            tally = _Tally(bar, names[0])
-            play(schedule, players, results=results, at_once=_AT_ONCE, report=tally.add)
-    finally:
-        for player in players.values():
-            player.close()
-    _finish(results.played, names, out)
-
-
-class _Tally:
-    """The progress line: the first hero's score so far."""
-
-    def __init__(self, bar: tqdm, hero: str) -> None:
-        self._bar, self._hero, self._points, self._games = bar, hero, 0.0, 0
-
-    def add(self, game: Played) -> None:
-        self._bar.update()
-        if self._hero in (game.white, game.black):
-            points = game.score().points
-            self._points += points if game.white == self._hero else 1 - points
-            self._games += 1
-            self._bar.set_postfix_str(f"{self._hero}: {self._points:g}/{self._games}")
-
-
-def _heroes(arguments: argparse.Namespace) -> list[NetPlayer]:
-    net = Net.open(find_net(arguments.net), threads=arguments.threads)
-    rating = int(net.info.play.get("rating", 0)) if arguments.rating is None else arguments.rating
-    scale = int(net.info.play.get("scale", 0)) if arguments.scale is None else int(Scale[arguments.scale.upper()])
-    evaluator = Evaluator(net)
-    told = f"conditioned on rating {rating}" if rating else "not conditioned on a rating"
-    print(f"net {net.info.name} ({net.info.precision}, {net.info.device}), {told}", file=sys.stderr)
-
-    def hero(temperature: float) -> NetPlayer:
-        sampling = Sampling(temperature=temperature)
-        name = f"{net.info.name} T={temperature:g}"
-        return NetPlayer(name, evaluator, sampling, seed=arguments.seed, rating=rating, scale=scale)
-
-    return [hero(t) for t in arguments.temperature or [0.001]]
-
-
-def _opponents(arguments: argparse.Namespace, hero: NetPlayer) -> list[Player]:
-    cores = os.cpu_count() or 1
-    found: list[Player] = []
-    builtin = arguments.builtin if arguments.builtin is not None else ["random"]
-    if find_stockfish():
-        found += [stockfish_level(level, processes=cores) for level in arguments.levels]
-    elif arguments.levels:
-        print(f"No Stockfish found. {INSTALL_STOCKFISH}. Until then the built-in players stand in.", file=sys.stderr)
-        builtin = ["random", "greedy", "sampled"]
-    found += [_engine(command, arguments.engine_limit, cores) for command in arguments.engine]
-    return [*found, *(_builtin(name, hero, arguments.seed) for name in builtin)]
-
-
-def _builtin(name: str, hero: NetPlayer, seed: int) -> Player:
-    if name == "random":
-        return RandomPlayer(seed=seed)
-    if name == "greedy":
-        return GreedyPlayer(seed=seed)
-    sampled = Sampling(temperature=1.0)
-    return dataclasses.replace(hero, name=f"{hero.evaluator.net.info.name} sampled", sampling=sampled, seed=seed + 1)
-
-
-def _engine(command: str, limit: str, cores: int) -> UciPlayer:
-    kind, _, amount = limit.partition("=")
-    if kind not in ("depth", "nodes", "movetime") or not amount.isdigit():
-        raise MatchError(f"expected --engine-limit depth=N, nodes=N or movetime=MS, got {limit!r}")
-    limits = {
-        "depth": chess.engine.Limit(depth=int(amount)),
-        "nodes": chess.engine.Limit(nodes=int(amount)),
-        "movetime": chess.engine.Limit(time=int(amount) / 1000),
-    }
-    words = shlex.split(command)
-    return UciPlayer(Path(words[0]).stem, words, limits[kind], processes=cores)
-
-
-def _finish(games: Sequence[Played], heroes: Sequence[str], out: Path) -> None:
-    write_pgn(games, out / "games.pgn", event=out.name, date=time.strftime("%Y.%m.%d"))
-    scores = [game.score() for game in games]
-    text = "\n\n".join(
-        [report.cross_table(games, heroes), report.table(rate(scores, _ANCHORS)), report.SCALE, report.endings(games)]
-    )
-    (out / "table.txt").write_text(text + "\n", encoding="utf-8")
-    print(f"{text}\n\ngames: {out / 'games.pgn'}")
-
-
-def _rate(arguments: argparse.Namespace) -> None:
-    anchors = dict(_ANCHORS)
-    for text in arguments.anchor:
-        name, _, elo = text.rpartition("=")
-        try:
-            anchors[name] = float(elo)
-        except ValueError:
-            raise MatchError(f"expected --anchor NAME=ELO, got {text!r}") from None
-    scores = [score for path in arguments.pgn for score in _pgn_scores(path)]
-    if not scores:
-        raise MatchError("expected games with a result, found none")
-    print(f"{report.table(rate(scores, anchors))}\n\n{report.SCALE}")
-
-
-def _pgn_scores(path: Path) -> list[Score]:
-    points = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}
-    scores = []
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            while (headers := chess.pgn.read_headers(file)) is not None:
-                if headers.get("Result") in points:
-                    pair = headers.get("Opening", "") if "PlyCount" in headers else ""
-                    scores.append(Score(headers["White"], headers["Black"], points[headers["Result"]], pair))
-    except OSError as error:
-        raise MatchError(f"expected a PGN file at {path}: {error.strerror}") from None
-    return scores
-
-
-def _book(arguments: argparse.Namespace) -> None:
-    stockfish = find_stockfish()
-    if stockfish is None:
-        raise MatchError(f"expected Stockfish to judge the openings. {INSTALL_STOCKFISH}")
-    evaluator = Evaluator(Net.open(find_net(arguments.net)))
-    made = openings.make_book(evaluator, stockfish, lines=arguments.lines, plies=arguments.plies, seed=arguments.seed)
-    lines = [" ".join(opening.moves) for opening in tqdm(made, total=arguments.lines, disable=None, leave=False)]
-    name = evaluator.net.info.name
-    head = f"# {len(lines)} openings of {arguments.plies} plies, drawn from the net {name} at T=1, level by Stockfish\n"
-    partial = arguments.out.with_name(arguments.out.name + ".partial")
-    partial.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(partial, arguments.out)
-    print(f"{arguments.out}: {len(lines)} openings")
 
 
 if __name__ == "__main__":

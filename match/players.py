@@ -1,47 +1,37 @@
-"""Who can sit at the board: our net, any UCI engine, and built-in movers.
+"""Who can sit at the board: our net, any UCI engine with or without a stated weakness, and built-in movers.
 
-A player is asked for moves in many games at once, so that a net can answer them all in one batch. Knows how to ask;
-does not know openings, scores or which games exist.
+A player is asked for moves in many games at once, so that a net can answer them all in one batch. All but nets are also
+*specs*: small values that a worker process can be handed, to play whole games by itself (``match.bulk``). Knows how to
+ask; does not know openings, scores or which games exist.
 """
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import shutil
+import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import chess
-import chess.engine
 import numpy as np
 
 from engine.errors import MatchError
-from engine.evaluator import Evaluator, GameCache, Players, Request
+from engine.evaluator import Evaluation, Evaluator, GameCache, Players, Request
 from engine.sampling import Sampling, choose
+from match.engines import EngineFailure, Engines, Line, Setup, find_stockfish, resolve
+from match.game import Forfeit, Turn
+from match.weakness import Weakness, move_of, weak_move
 
-SKILL_LEVEL_ELO = {0: 1320, 1: 1468, 2: 1608, 3: 1742, 4: 1923, 5: 2204}
+SKILL_LEVEL_ELO = {
+    0: 1320, 1: 1468, 2: 1608, 3: 1742, 4: 1923, 5: 2204, 6: 2363, 7: 2500, 8: 2596, 9: 2703, 10: 2788, 11: 2856, 12: 2923,
+    13: 2973, 14: 3025, 15: 3070, 16: 3111, 17: 3141, 18: 3170, 19: 3191,
+}  # fmt: skip
 """Stockfish's own table of its Skill Levels (commit a08b8d4, anchored to CCRL, 120 s + 1 s)."""
 
-_STOCKFISH_PLACES = ("/usr/games/stockfish", "/usr/local/bin/stockfish", "/opt/homebrew/bin/stockfish")
 _PIECE_VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
-
-
-class Forfeit(Exception):
-    """A player did not give a legal move; the text says what it did instead."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A position in which a player is to move."""
-
-    game: int
-    """Number of the game, the same for all its turns."""
-    board: chess.Board
-    """With its whole move stack; not to be changed."""
+_LIMITS = ("depth", "nodes", "movetime")
 
 
 class Player(Protocol):
@@ -55,6 +45,10 @@ class Player(Protocol):
     def anchor(self) -> float | None:
         """Fixed rating, where one is known; None to be rated."""
 
+    @property
+    def spec(self) -> Spec | None:
+        """What a worker process needs to play as this player; None for a net, which stays here."""
+
     def moves(self, turns: Sequence[Turn]) -> list[chess.Move | Forfeit]:
         """An answer to each turn, in order."""
 
@@ -63,6 +57,21 @@ class Player(Protocol):
 
     def close(self) -> None:
         """The match is over."""
+
+
+class Spec(Protocol):
+    """A player as a value: picklable, with no process or state of its own."""
+
+    @property
+    def name(self) -> str:
+        """Unique in a match."""
+
+    @property
+    def anchor(self) -> float | None:
+        """Fixed rating, where one is known."""
+
+    def answer(self, turn: Turn, engines: Engines) -> chess.Move:
+        """A move. Raises Forfeit when there is none to be had."""
 
 
 @dataclass
@@ -80,14 +89,19 @@ class NetPlayer:
     _caches: dict[int, GameCache] = field(default_factory=dict, init=False)
     _random: dict[int, np.random.Generator] = field(default_factory=dict, init=False)
 
+    @property
+    def spec(self) -> None:
+        """None: many games share its batches here."""
+
     def moves(self, turns: Sequence[Turn]) -> list[chess.Move | Forfeit]:
-        players = Players(self.rating, self.rating, self.scale if self.rating else 0)
-        requests = [Request(turn.board, self._cache(turn.game), players) for turn in turns]
-        answers = self.evaluator.evaluate(requests)
-        return [
-            choose(evaluation, turn.board, self.sampling, random=self._generator(turn.game)).move
-            for turn, evaluation in zip(turns, answers, strict=True)
-        ]
+        """One call of the net for all turns."""
+        return moves_together([(self, turn) for turn in turns])
+
+    def _request(self, turn: Turn) -> Request:
+        return Request(turn.board, self._cache(turn.game), Players(self.rating, self.rating, self.scale if self.rating else 0))
+
+    def _choose(self, turn: Turn, evaluation: Evaluation) -> chess.Move:
+        return choose(evaluation, turn.board, self.sampling, random=self._generator(turn.game)).move
 
     def _cache(self, game: int) -> GameCache:
         if game not in self._caches:
@@ -100,137 +114,174 @@ class NetPlayer:
         return self._random[game]
 
     def forget(self, game: int) -> None:
+        """Free the game's cache."""
         self._caches.pop(game, None)
         self._random.pop(game, None)
 
     def close(self) -> None:
-        pass
+        """Nothing is open."""
 
 
-@dataclass
-class RandomPlayer:
+def moves_together(asked: Sequence[tuple[NetPlayer, Turn]]) -> list[chess.Move | Forfeit]:
+    """Moves of players with the same net, at whatever temperatures, in one batch: a sweep's batches stay large."""
+    evaluations = asked[0][0].evaluator.evaluate([player._request(turn) for player, turn in asked])
+    return [player._choose(turn, found) for (player, turn), found in zip(asked, evaluations, strict=True)]
+
+
+@dataclass(frozen=True)
+class RandomSpec:
     """Plays any legal move, each as likely as the others."""
 
     name: str = "random mover"
     seed: int = 1
     anchor: float | None = None
 
-    def moves(self, turns: Sequence[Turn]) -> list[chess.Move | Forfeit]:
-        return [self._move(turn) for turn in turns]
-
-    def _move(self, turn: Turn) -> chess.Move:
-        random = np.random.default_rng([self.seed, turn.game, turn.board.ply()])
-        legal = list(turn.board.legal_moves)
-        return legal[int(random.integers(len(legal)))]
-
-    def forget(self, game: int) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    def answer(self, turn: Turn, engines: Engines) -> chess.Move:
+        """A legal move."""
+        return _draws(self.seed, self.name, turn).choice(list(turn.board.legal_moves))
 
 
-@dataclass
-class GreedyPlayer(RandomPlayer):
+@dataclass(frozen=True)
+class GreedySpec:
     """Takes the most valuable piece it can, else plays any legal move; mates when it sees mate in one."""
 
     name: str = "greedy capturer"
+    seed: int = 1
+    anchor: float | None = None
 
-    def _move(self, turn: Turn) -> chess.Move:
+    def answer(self, turn: Turn, engines: Engines) -> chess.Move:
+        """A legal move."""
         board = turn.board.copy(stack=False)
-        random = np.random.default_rng([self.seed, turn.game, turn.board.ply()])
-        legal = list(board.legal_moves)
-        gains = [_gain(board, move) for move in legal]
-        best = [move for move, gain in zip(legal, gains, strict=True) if gain == max(gains)]
-        return best[int(random.integers(len(best)))]
+        gains = [(_gain(board, move), move) for move in list(board.legal_moves)]
+        most = max(gain for gain, _ in gains)
+        return _draws(self.seed, self.name, turn).choice([move for gain, move in gains if gain == most])
 
 
 def _gain(board: chess.Board, move: chess.Move) -> int:
+    taken = chess.PAWN if board.is_en_passant(move) else board.piece_type_at(move.to_square)
     board.push(move)
     mates = board.is_checkmate()
     board.pop()
     if mates:
         return 100
-    taken = chess.PAWN if board.is_en_passant(move) else board.piece_type_at(move.to_square)
     promoted = _PIECE_VALUES[move.promotion] - 1 if move.promotion else 0
     return promoted + (_PIECE_VALUES[taken] if taken else 0)
 
 
-@dataclass
-class UciPlayer:
-    """Any UCI engine, in ``processes`` processes. Raises MatchError when it does not start."""
+def _draws(seed: int, name: str, turn: Turn) -> random.Random:
+    """Random numbers of one move: the same whenever and wherever it is played, and no one else's."""
+    return random.Random(f"{seed} {name} {turn.game} {len(turn.board.move_stack)}")
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """Any UCI engine, with stated weaknesses or none."""
 
     name: str
-    command: list[str]
-    limit: chess.engine.Limit
-    options: dict[str, str | int | bool] = field(default_factory=dict)
+    setup: Setup
+    limit: str
+    """depth=N, nodes=N or movetime=MS, or several with commas."""
+    weaknesses: tuple[Weakness, ...] = ()
+    whole_games: bool = True
+    """Whether the engine is sent the game from its first move (our own reads games), or from the last irreversible one."""
     anchor: float | None = None
-    processes: int = 1
-    move_timeout_s: float = 30.0
-    """An engine that thinks longer than this over one move forfeits the game."""
+    seed: int = 1
 
     def __post_init__(self) -> None:
-        self._idle: queue.Queue[chess.engine.SimpleEngine] = queue.Queue()
-        self._pool = ThreadPoolExecutor(self.processes)
-        for _ in range(self.processes):
-            self._idle.put(self._start())
+        go_command(self.limit)
 
-    def _start(self) -> chess.engine.SimpleEngine:
+    def answer(self, turn: Turn, engines: Engines) -> chess.Move:
+        """Ask the engine, or err. Raises Forfeit, naming what the engine did wrong."""
+        colour = turn.board.turn
+        position = turn.whole if self.whole_games else turn.short
+        go = go_command(self.limit)
+
+        def ask(count: int) -> list[Line]:
+            engine = engines.take(self.setup, colour, who=self.name)
+            return [Line(engine.best(position, go), 0)] if count == 1 else engine.best_lines(position, go, count)
+
         try:
-            engine = chess.engine.SimpleEngine.popen_uci(self.command, timeout=self.move_timeout_s)
-            engine.configure(self.options)
-        except (OSError, TimeoutError, chess.engine.EngineError, chess.engine.EngineTerminatedError) as error:
-            raise MatchError(
-                f"expected a UCI engine behind {' '.join(self.command)!r} for player {self.name!r}: "
-                f"{type(error).__name__} {error}; try it by hand and type uci"
-            ) from None
-        return engine
+            if not self.weaknesses:
+                return move_of(ask(1)[0].move)
+            return weak_move(self.weaknesses, turn.board, _draws(self.seed, self.name, turn), ask)
+        except EngineFailure as failure:
+            engines.drop(self.setup, colour)
+            raise Forfeit(str(failure)) from None
+
+
+def go_command(limit: str) -> str:
+    """The UCI command for a limit. Raises MatchError for one that is none."""
+    words = ["go"]
+    for part in limit.split(","):
+        kind, _, amount = part.strip().partition("=")
+        if kind not in _LIMITS or not amount.isdigit() or int(amount) < 1:
+            raise MatchError(f"expected a limit depth=N, nodes=N or movetime=MS, or several with commas, got {limit!r}")
+        words += [kind, amount]
+    return " ".join(words)
+
+
+class SpecPlayer:
+    """A spec at the board of the batched runner: ``threads`` games ask at a time, each thread with engines of its own."""
+
+    anchor: float | None
+
+    def __init__(self, spec: Spec, *, threads: int = 1) -> None:
+        self.name, self.anchor, self.spec = spec.name, spec.anchor, spec
+        self._idle: queue.Queue[Engines] = queue.Queue()
+        for _ in range(threads):
+            self._idle.put(Engines())
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
 
     def moves(self, turns: Sequence[Turn]) -> list[chess.Move | Forfeit]:
+        """Turns share the threads."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads)
         return list(self._pool.map(self._ask, turns))
 
     def _ask(self, turn: Turn) -> chess.Move | Forfeit:
-        engine = self._idle.get()
+        engines = self._idle.get()
         try:
-            # A few moves of history are enough to see a repetition coming, and a long game costs no time to send.
-            result = engine.play(turn.board.copy(stack=8), self.limit, game=turn.game)
-            answer: chess.Move | Forfeit = result.move or Forfeit("gave no move")
-        except (TimeoutError, chess.engine.EngineError, chess.engine.EngineTerminatedError) as error:
-            answer = Forfeit(f"{type(error).__name__}: {error}"[:200])
-            with contextlib.suppress(Exception):
-                engine.close()
-            engine = self._start()
-        self._idle.put(engine)
-        return answer
+            return self.spec.answer(turn, engines)
+        except Forfeit as forfeit:
+            return forfeit
+        finally:
+            self._idle.put(engines)
 
     def forget(self, game: int) -> None:
-        pass
+        """Nothing is kept of a game."""
 
     def close(self) -> None:
-        self._pool.shutdown()
+        """End the engines."""
+        if self._pool is not None:
+            self._pool.shutdown()
         while not self._idle.empty():
-            with contextlib.suppress(Exception):
-                self._idle.get().quit()
+            self._idle.get().close()
 
 
-def find_stockfish() -> str | None:
-    """Where Stockfish is installed, if it is."""
-    return shutil.which("stockfish") or next((place for place in _STOCKFISH_PLACES if Path(place).is_file()), None)
+def engine_spec(
+    name: str, command: Sequence[str], limit: str, *, options: Sequence[tuple[str, str]] = (),
+    weaknesses: Sequence[Weakness] = (), anchor: float | None = None, seed: int = 1,
+    start_timeout_s: float = 10.0, move_timeout_s: float = 30.0,
+) -> EngineSpec:  # fmt: skip
+    """A spec with its program found. ``stockfish`` means the installed one; it gets a small hash table and short
+    positions. Raises MatchError when the program is missing."""
+    words = resolve(command)
+    given = tuple((key, str(value)) for key, value in options)
+    is_stockfish = command[0] == "stockfish" or words[0] == find_stockfish()
+    if is_stockfish and not any(key.lower() == "hash" for key, _ in given):
+        given = (*given, ("Hash", "1"))  # clearing it between games costs time, and these searches fill no more
+    setup = Setup(words, given, start_timeout_s, move_timeout_s)
+    return EngineSpec(name, setup, limit, tuple(weaknesses), whole_games=not is_stockfish, anchor=anchor, seed=seed)
 
 
-def stockfish_level(level: int, *, processes: int = 1) -> UciPlayer:
+def stockfish_level(level: int, *, limit: str | None = None) -> EngineSpec:
     """Stockfish at a Skill Level. It picks its move at depth level + 1, so searching just that deep plays the same game
     as a long clock, at a fraction of the time. Raises MatchError when Stockfish is missing."""
-    path = find_stockfish()
-    if path is None:
-        raise MatchError(f"expected Stockfish on the PATH, found none. {INSTALL_STOCKFISH}")
-    return UciPlayer(
-        f"Stockfish level {level}", [path], chess.engine.Limit(depth=level + 1), {"Skill Level": level, "Hash": 16},
-        anchor=SKILL_LEVEL_ELO.get(level), processes=processes,
-    )  # fmt: skip
-
-
-INSTALL_STOCKFISH = (
-    "Install it: apt install stockfish (Debian, Ubuntu), brew install stockfish (macOS), winget install "
-    "Stockfish.Stockfish (Windows), or stockfishchess.org"
-)
+    if not 0 <= level <= 20:
+        raise MatchError(f"expected a Stockfish Skill Level from 0 to 20, got {level}")
+    name = f"Stockfish level {level}" + (f" {limit}" if limit else "")
+    spec = engine_spec(
+        name, ["stockfish"], limit or f"depth={level + 1}", options=[("Skill Level", str(level)), ("Hash", "16")]
+    )
+    return replace(spec, anchor=None if limit else SKILL_LEVEL_ELO.get(level))

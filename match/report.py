@@ -1,4 +1,4 @@
-"""What a match says, as plain text: a table of scores and ratings.
+"""What a match says, as plain text: tables of scores and ratings.
 
 Pure: ratings and games in, lines out.
 """
@@ -7,28 +7,51 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from match.ratings import Rating
-from match.runner import Played
+import numpy as np
+from numpy.typing import NDArray
 
-SCALE = """\
-Ratings: maximum likelihood with draws, 95 % intervals by bootstrap over opening pairs, on the scale of Stockfish's own
-Skill Level table (CCRL; level 0 = 1320). = marks players fixed on it, < and > a bound that an empty or perfect score sets."""
+from match.game import Played
+from match.glicko2 import Glicko
+from match.ratings import Rating, Score
+from match.sprt import Difference, Sprt
+
+METHOD = "Ratings: maximum likelihood with draws and White's advantage, 95 % intervals by bootstrap over opening pairs, "
+STOCKFISH_SCALE = (
+    "on the scale of Stockfish's own Skill Level table (CCRL; level 0 = 1320). = marks players fixed on it, < and > a bound "
+    "that an empty or perfect score sets."
+)
+POOL_SCALE = "with no anchor: the mean of the players that are tied to each other is 0. < and > mark bounds."
+OTHER_SCALE = "on the scale of the anchors, which = marks. < and > mark a bound that an empty or perfect score sets."
+GLICKO_NOTE = (
+    "Glicko-2: the Transcendence paper's protocol, for comparison only (its scale is another: level 1 = 1554; +- 1.96 "
+    "deviations; depends on the order of games)."
+)
 
 
-def table(ratings: Sequence[Rating]) -> str:
-    """One line a player, best first."""
+def scale(ratings: Sequence[Rating]) -> str:
+    """The sentence that names method and scale."""
+    anchors = [r.name for r in ratings if r.anchored]
+    stockfish = all(name.startswith("Stockfish level ") for name in anchors)
+    return METHOD + (POOL_SCALE if not anchors else STOCKFISH_SCALE if stockfish else OTHER_SCALE)
+
+
+def table(ratings: Sequence[Rating], glicko: Mapping[str, Glicko] | None = None) -> str:
+    """One line a player, best first. LOS is the likelihood of being stronger than the next one."""
     width = max([len(r.name) for r in ratings] + [6])
-    lines = [f"{'player':{width}}  {'games':>5}  {'points':>7}  {'score':>6}  {'rating':>7}  95 % interval"]
-    lines += [
-        f"{r.name:{width}}  {r.games:5}  {r.points:7.1f}  {r.share:6.1%}  {_elo(r):>7}  {_interval(r)}".rstrip()
-        for r in ratings
-    ]
+    head = f"{'player':{width}}  {'games':>5}  {'points':>7}  {'score':>6}  {'rating':>7}  {'95 % interval':<18}  {'LOS':>5}"
+    lines = [head + ("  Glicko-2" if glicko else "")]
+    for r in ratings:
+        line = f"{r.name:{width}}  {r.games:5}  {r.points:7.1f}  {r.share:6.1%}  {elo(r):>7}  {interval(r):<18}  {_los(r):>5}"
+        if glicko and r.name in glicko:
+            line += f"  {glicko[r.name].rating:.0f} +- {1.96 * glicko[r.name].deviation:.0f}"
+        lines.append(line.rstrip())
     return "\n".join(lines)
 
 
-def _elo(r: Rating) -> str:
+def elo(r: Rating) -> str:
+    """A rating as the tables show it: ? unknown, = fixed, < and > bounds."""
     if math.isnan(r.elo):
         return "?"
     if r.low == r.elo != r.high:
@@ -38,24 +61,33 @@ def _elo(r: Rating) -> str:
     return f"{'=' if r.anchored else ''}{r.elo:.0f}"
 
 
-def _interval(r: Rating) -> str:
+def interval(r: Rating) -> str:
+    """Its 95 % interval, in words where there is none."""
     if r.anchored:
         return "anchor"
     if math.isnan(r.elo):
-        return "unknown (no game against a rated player)"
+        return "no tie to a rated player"
     low = "no bound" if math.isinf(r.low) else f"{r.low:.0f}"
     high = "no bound" if math.isinf(r.high) else f"{r.high:.0f}"
     return f"{low} to {high}"
 
 
-def cross_table(games: Sequence[Played], heroes: Sequence[str]) -> str:
+def _los(r: Rating) -> str:
+    return "" if math.isnan(r.superiority) else f"{r.superiority:.1%}"
+
+
+def cross_scores(scores: Sequence[Score]) -> dict[tuple[str, str], Counter[float]]:
+    """How often each player took 1, 1/2 and 0 points from each other one."""
+    found: dict[tuple[str, str], Counter[float]] = {}
+    for s in scores:
+        found.setdefault((s.white, s.black), Counter())[s.points] += 1
+        found.setdefault((s.black, s.white), Counter())[1 - s.points] += 1
+    return found
+
+
+def cross_table(scores: Sequence[Score], heroes: Sequence[str]) -> str:
     """Each hero's wins, draws and losses against each opponent."""
-    results: dict[tuple[str, str], Counter[float]] = {}
-    for game in games:
-        points = game.score().points
-        for name, other, own in ((game.white, game.black, points), (game.black, game.white, 1 - points)):
-            if name in heroes:
-                results.setdefault((name, other), Counter())[own] += 1
+    results = {(a, b): c for (a, b), c in cross_scores(scores).items() if a in heroes}
     width = max([len(f"{a} - {b}") for a, b in results] + [6])
     lines = [f"{'match':{width}}  {'won':>4} {'drawn':>5} {'lost':>4}  {'score':>6}"]
     for (name, other), c in sorted(results.items()):
@@ -65,8 +97,36 @@ def cross_table(games: Sequence[Played], heroes: Sequence[str]) -> str:
 
 
 def endings(games: Sequence[Played]) -> str:
-    """How the games ended, and how many of them were different games."""
+    """How the games ended, and how many of them were different games; faults are named."""
     reasons = Counter(game.reason.split(":")[0] for game in games)
     unique = len({(game.fen, game.moves) for game in games})
     counted = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    return f"{len(games)} games, {unique} of them different: {counted}"
+    lines = [f"{len(games)} games, {unique} of them different: {counted}"]
+    faults = Counter(game.reason for game in games if game.reason.startswith("forfeit"))
+    lines += [f"  {count} x {fault}" for fault, count in faults.most_common(10)]
+    return "\n".join(lines)
+
+
+def head_to_head(a: str, b: str, found: Difference, test: Sprt | None = None) -> str:
+    """A against B: pairs, score, Elo difference, LOS and, where one runs, the test."""
+    low, high = found.interval
+    text = (
+        f"{a} - {b}: {found.score:.1%} of the points, Elo {_signed(found.elo)} (95 %: {_signed(low)} to {_signed(high)}), "
+        f"LOS {found.superiority:.1%}\n"
+        f"{found.pairs} opening pairs with 0, 1/2, 1, 3/2, 2 points: {', '.join(map(str, found.counts))}"
+    )
+    if test is None:
+        return text
+    llr = float(test.llr(_array(found.counts)))
+    return (
+        f"{text}\nSPRT [{test.elo0:g}, {test.elo1:g}], errors {test.alpha:g} and {test.beta:g}: LLR {llr:.2f} "
+        f"({test.lower:.2f} to {test.upper:.2f}), verdict: {test.verdict(llr)}"
+    )
+
+
+def _array(counts: Sequence[int]) -> NDArray[np.float64]:
+    return np.array(counts, np.float64)
+
+
+def _signed(number: float) -> str:
+    return f"{round(number):+d}" if math.isfinite(number) else ("+inf" if number > 0 else "-inf")

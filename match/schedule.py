@@ -5,12 +5,15 @@ Pure: names and openings in, games out, always in the same order, so that an int
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from match.openings import Opening
+
+SWEEP_TEMPERATURES = (0.001, 0.01, 0.1, 0.3, 0.5, 0.75, 1.0, 1.5)
+"""The paper's."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class Fixture:
         return f"{' - '.join(sorted((self.white, self.black)))} / {self.opening.name}"
 
 
-def fixtures(pairings: Sequence[tuple[str, str]], openings: Sequence[Opening], *, games: int, seed: int) -> list[Fixture]:
-    """``games`` games a pairing (rounded up to even), over openings in an order that the seed decides.
+def fixtures(
+    pairings: Sequence[tuple[str, str]], openings: Sequence[Opening], *, games: int, seed: int | None
+) -> list[Fixture]:
+    """``games`` games a pairing (rounded up to even), over openings in an order that the seed decides (None: as given).
 
-    All pairings meet the same openings. When there are more pairs of games than openings the book is begun again.
+    All pairings meet the same openings. When there are more pairs of games than openings the book is begun again. A
+    longer match begins with the games of the shorter one.
     """
-    order = np.random.default_rng(seed).permutation(len(openings))
+    order = np.arange(len(openings)) if seed is None else np.random.default_rng(seed).permutation(len(openings))
     pairs = [(a, b, openings[order[i % len(openings)]], i) for i in range(-(-games // 2)) for a, b in pairings]
     both = ((w, b, _again(o, i // len(openings))) for a, z, o, i in pairs for w, b in ((a, z), (z, a)))
     return [Fixture(number, white, black, opening) for number, (white, black, opening) in enumerate(both)]
@@ -48,6 +54,6 @@ def gauntlet(heroes: Sequence[str], opponents: Sequence[str]) -> list[tuple[str,
     return [(hero, opponent) for hero in heroes for opponent in opponents]
 
 
-def round_robin(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def round_robin(names: Sequence[str]) -> list[tuple[str, str]]:
     """Everyone against everyone."""
-    return ((a, b) for i, a in enumerate(names) for b in names[i + 1 :])
+    return [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]

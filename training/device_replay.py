@@ -127,8 +127,8 @@ def board_codes(pieces: Tensor, board_input: str) -> Tensor:
     if codes == PIECE_CODES:
         return pieces.long()
     sides = torch.stack([_bitboard(pieces == kind) for kind in range(1, PIECE_CODES)]).view(2, 6, -1)
-    own, enemy = _least_attackers(sides)
-    return pieces.long() * ATTACK_CODES + own * len(ATTACKER_CLASSES) + enemy
+    attackers = _least_attackers(sides)
+    return pieces.long() * ATTACK_CODES + attackers[0] * len(ATTACKER_CLASSES) + attackers[1]
 
 
 def _bitboard(squares: Tensor) -> Tensor:
@@ -144,7 +144,8 @@ def _signed(mask: int) -> int:
 
 def _moved(bits: Tensor, shift: int) -> Tensor:
     """Bits shifted as unsigned ones: torch's right shift copies the sign."""
-    return bits << shift if shift > 0 else (bits >> -shift) & ((1 << (64 + shift)) - 1)
+    moved: Tensor = bits << shift if shift > 0 else (bits >> -shift) & ((1 << (64 + shift)) - 1)
+    return moved
 
 
 def _stepped(bits: Tensor, steps: tuple[Step, ...]) -> Tensor:
