@@ -1,0 +1,135 @@
+"""How many games a minute: bulk games of weakened players, and our sweep beside the paper's way, in one run.
+
+    python -m benchmarks.match_speed [--net FILE] [--seconds N] [--out FILE]
+
+Bulk: a population of Stockfish at depth 1 with stated weaknesses, in worker processes. Sweep: the same net, opponents and
+openings, played one game at a time with 0.1 s a move (the paper's protocol) and then as ``match sweep`` does. Knows how to
+count; plays with the real runner. Run it on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from engine.errors import MatchError
+from match.game import Played, Rules
+from match.openings import load_openings
+from match.players import Player, SpecPlayer, engine_spec, stockfish_level
+from match.population import Cast, distinct
+from match.results import Results
+from match.runner import play
+from match.schedule import SWEEP_TEMPERATURES, Fixture, fixtures, gauntlet, round_robin
+from match.weakness import Weakness
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "docs" / "results" / "matches" / "speed.txt"
+LEVELS = (0, 1, 2, 3, 4, 5)
+
+
+def rate_of(
+    players: Sequence[Player], schedule: Sequence[Fixture], *, at_once: int, workers: int, seconds: float
+) -> tuple[float, int, float]:
+    """Games a second, games and mean plies, of as much of the schedule as ends in that time."""
+    ended: list[Played] = []
+    began = time.monotonic()
+
+    def stop(game: Played) -> bool:
+        ended.append(game)
+        return time.monotonic() > began + seconds
+
+    with tempfile.TemporaryDirectory() as folder:
+        results = Results(Path(folder))
+        try:
+            play(schedule, distinct(players), results=results, at_once=at_once, workers=workers, rules=Rules(), report=stop)
+        finally:
+            results.close()
+    passed = time.monotonic() - began
+    for player in players:
+        player.close()
+    return len(ended) / passed, len(ended), sum(game.plies for game in ended) / len(ended)
+
+
+def bulk_players(error: str) -> list[Player]:
+    """Eight experts of one kind."""
+    return [
+        SpecPlayer(engine_spec(f"{error} {p}", ["stockfish"], "depth=1", weaknesses=[Weakness(error, p)]))
+        for p in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+    ]
+
+
+def bulk(error: str, seconds: float) -> str:
+    """A line: games a second of a round robin."""
+    players = bulk_players(error)
+    schedule = fixtures(round_robin([p.name for p in players]), load_openings(), games=400, seed=1)
+    workers = os.cpu_count() or 1
+    before = _processor_s()
+    per_second, games, plies = rate_of(players, schedule, at_once=1, workers=workers, seconds=seconds)
+    return (
+        f"bulk, Stockfish at depth 1, weakness {error:8} {per_second:6.1f} games/s with {workers} workers; "
+        f"{games / (_processor_s() - before):.1f} games a processor second ({games} games of {plies:.0f} plies, start included)"
+    )
+
+
+def _processor_s() -> float:
+    """Of this process, and of the workers and engines that have ended: on a busy machine the fairer clock."""
+    return sum(who.ru_utime + who.ru_stime for who in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+
+def sweep(net: str | None, seconds: float) -> Iterator[str]:
+    """Lines: the paper's way, ours, and their ratio."""
+
+    def rate_as(level: Callable[[int], Player], at_once: int) -> tuple[float, int, float]:
+        makes = Cast(asking_threads=os.cpu_count() or 1)
+        heroes: list[Player] = [makes.net(net, t) for t in SWEEP_TEMPERATURES]
+        others = [level(number) for number in LEVELS]
+        pairings = gauntlet([p.name for p in heroes], [p.name for p in others])
+        schedule = fixtures(pairings, load_openings(), games=20, seed=1)
+        return rate_of([*heroes, *others], schedule, at_once=at_once, workers=1, seconds=seconds)
+
+    cores = os.cpu_count() or 1
+    slow = rate_as(lambda number: SpecPlayer(stockfish_level(number, limit="movetime=100")), 1)
+    fast = rate_as(lambda number: SpecPlayer(stockfish_level(number), threads=cores), 64)
+    for name, (per_second, games, plies) in (("one at a time, 0.1 s a move", slow), ("side by side, depth L + 1", fast)):
+        yield f"sweep, {name:30} {60 * per_second:7.1f} games/min ({games} games of {plies:.0f} plies)"
+    by_plies = fast[0] * fast[2] / (slow[0] * slow[2])
+    yield f"ratio {fast[0] / slow[0]:.1f} (bar: 20); by plies, for short games end first: {by_plies:.1f}"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the figures, and keep them in a file."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
+    options.add_argument("--seconds", type=float, default=60.0, help="for each way (default: %(default)s)")
+    options.add_argument("--out", type=Path, default=OUT)
+    arguments = options.parse_args(argv)
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+        told.append(line)
+
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
+    machine = platform.processor() or platform.machine()
+    tell(f"{time.strftime('%Y-%m-%d')}, {machine}, {os.cpu_count()} cores, load before: {load}")
+    for error in ("random", "softmax"):
+        tell(bulk(error, arguments.seconds))
+    try:
+        for line in sweep(arguments.net, arguments.seconds):
+            tell(line)
+    finally:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text("\n".join(told) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except MatchError as error:
+        raise SystemExit(f"match_speed: {error}") from None

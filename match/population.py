@@ -1,0 +1,229 @@
+"""Players by name: a word on the command line or a TOML file becomes players.
+
+    stockfish:2  stockfish:2@movetime=100  random  greedy  net  net@0.5  net:FILE.onnx@1  FILE.toml  FILE.toml:NAME
+    anything else is the command of a UCI engine, with an optional @LIMIT
+
+Knows these forms and the TOML's fields (docs/matches.md). Does not play.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from engine.encoding import Scale
+from engine.errors import MatchError
+from engine.evaluator import Evaluator
+from engine.net import Net, find_net
+from engine.sampling import Sampling
+from match.players import GreedySpec, NetPlayer, Player, RandomSpec, Spec, SpecPlayer, engine_spec, stockfish_level
+from match.weakness import ERRORS, Weakness
+
+FORMS = (
+    "stockfish:LEVEL, random, greedy, net, net@TEMPERATURE, net:FILE.onnx@TEMPERATURE, FILE.toml, FILE.toml:NAME, or the "
+    "command of a UCI engine (with @depth=N, @nodes=N or @movetime=MS behind it)"
+)
+DEFAULT_TEMPERATURE = 0.001
+_DEFAULT_LIMIT = "movetime=100"
+_ENGINE_FIELDS = {"name", "engine", "limit", "options", "weakness", "anchor", "start_timeout_s", "move_timeout_s"}
+_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "anchor"}
+_BUILTIN_FIELDS = {"name", "builtin", "anchor"}
+
+
+@dataclass
+class Cast:
+    """Makes the players of a match; nets are opened once, whatever plays with them."""
+
+    seed: int = 1
+    net_threads: int = 1
+    asking_threads: int = 1
+    """Games in which an engine is asked at a time while a net plays."""
+    rating: int | None = None
+    """That nets are conditioned on; None = what the net itself prefers."""
+    scale: int | None = None
+    device: str = "cpu"
+    _evaluators: dict[Path, Evaluator] = field(default_factory=dict, init=False)
+
+    def players(self, text: str) -> list[Player]:
+        """The players that ``text`` names. Raises MatchError or NetError."""
+        toml = re.fullmatch(r"(.*\.toml)(?::(.*))?", text)
+        if toml:
+            return self._population(Path(toml[1]), toml[2])
+        if text == "net" or text.startswith(("net:", "net@")):
+            file, _, temperature = text[3:].partition("@")
+            return [self.net(file.removeprefix(":") or None, _number(temperature or str(DEFAULT_TEMPERATURE), text))]
+        return [self.at_board(self._spec(text))]
+
+    def _spec(self, text: str) -> Spec:
+        if text in ("random", "greedy"):
+            return RandomSpec(seed=self.seed) if text == "random" else GreedySpec(seed=self.seed)
+        command, at, limit = text.rpartition("@")
+        if not at or not limit.startswith(("depth=", "nodes=", "movetime=")):
+            command, limit = text, ""
+        level = re.fullmatch(r"stockfish:(\d+)", command)
+        if level:
+            return stockfish_level(int(level[1]), limit=limit or None)
+        words = shlex.split(command)
+        if not words:
+            raise MatchError(f"expected a player ({FORMS}), got {text!r}")
+        try:
+            name = Path(words[0]).stem + (f" {limit}" if limit else "")
+            return engine_spec(name, words, limit or _DEFAULT_LIMIT, seed=self.seed)
+        except MatchError as error:
+            raise MatchError(f"{error}. A player is {FORMS}") from None
+
+    def at_board(self, spec: Spec) -> SpecPlayer:
+        """A spec as a player."""
+        return SpecPlayer(spec, threads=self.asking_threads)
+
+    def net(
+        self, file: str | None, temperature: float, *, name: str | None = None, top_p: float = 1.0,
+        rating: int | None = None, scale: int | None = None,
+    ) -> NetPlayer:  # fmt: skip
+        """A net at a temperature. Raises NetError when it is missing or broken."""
+        evaluator = self._evaluator(find_net(file))
+        info = evaluator.net.info
+        rating = next(r for r in (rating, self.rating, int(info.play.get("rating", 0))) if r is not None)
+        scale = next(s for s in (scale, self.scale, int(info.play.get("scale", 0))) if s is not None)
+        sampling = Sampling(temperature=temperature, top_p=top_p)
+        return NetPlayer(
+            name or f"{info.name} T={temperature:g}", evaluator, sampling, seed=self.seed, rating=rating, scale=scale
+        )
+
+    def _evaluator(self, path: Path) -> Evaluator:
+        if path not in self._evaluators:
+            self._evaluators[path] = Evaluator(Net.open(path, threads=self.net_threads, device=self.device))
+        return self._evaluators[path]
+
+    def _population(self, path: Path, only: str | None) -> list[Player]:
+        tables = read_population(path)
+        if only is not None and only not in tables:
+            raise MatchError(f"{path}: expected one of the players {', '.join(tables)}, got {only!r}")
+        return [self._from_table(table, path) for name, table in tables.items() if only in (None, name)]
+
+    def _from_table(self, table: Mapping[str, Any], path: Path) -> Player:
+        where = f"{path}, player {table['name']!r}"
+        kinds = [kind for kind in ("engine", "net", "builtin") if kind in table]
+        if len(kinds) != 1:
+            raise MatchError(f"{where}: expected one of engine, net, builtin, got {' and '.join(kinds) or 'none'}")
+        try:
+            if kinds == ["net"]:
+                return self._net_from(table, where)
+            return self.at_board(self._spec_from(table, where))
+        except (TypeError, ValueError, KeyError) as error:
+            raise MatchError(f"{where}: {error}") from None
+        except MatchError as error:
+            raise MatchError(f"{where}: {error}") from None
+
+    def _net_from(self, table: Mapping[str, Any], where: str) -> NetPlayer:
+        _known(table, _NET_FIELDS, where)
+        scale = Scale[str(table["scale"]).upper()] if "scale" in table else None
+        player = self.net(
+            str(table["net"]) or None, float(table.get("temperature", DEFAULT_TEMPERATURE)), name=table["name"],
+            top_p=float(table.get("top_p", 1.0)), rating=table.get("rating"), scale=scale,
+        )  # fmt: skip
+        player.anchor = _anchor(table)
+        return player
+
+    def _spec_from(self, table: Mapping[str, Any], where: str) -> Spec:
+        if "builtin" in table:
+            _known(table, _BUILTIN_FIELDS, where)
+            if table["builtin"] == "random":
+                return RandomSpec(table["name"], self.seed, _anchor(table))
+            if table["builtin"] == "greedy":
+                return GreedySpec(table["name"], self.seed, _anchor(table))
+            raise MatchError(f"expected builtin = random or greedy, got {table['builtin']!r}")
+        _known(table, _ENGINE_FIELDS, where)
+        command = table["engine"]
+        options = [(str(key), _option(value)) for key, value in table.get("options", {}).items()]
+        timeouts = {key: float(table[key]) for key in ("start_timeout_s", "move_timeout_s") if key in table}
+        return engine_spec(
+            table["name"], shlex.split(command) if isinstance(command, str) else command,
+            table.get("limit", _DEFAULT_LIMIT), options=options, weaknesses=_weaknesses(table, where),
+            anchor=_anchor(table), seed=self.seed, **timeouts,
+        )  # fmt: skip
+
+
+def read_population(path: Path) -> dict[str, dict[str, Any]]:
+    """The players of a TOML file by name, each with the file's ``[defaults]`` filled in. Raises MatchError."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MatchError(f"expected a population at {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MatchError(f"{path}: expected TOML, {error}") from None
+    _known(document, {"defaults", "player"}, str(path))
+    defaults, listed = document.get("defaults", {}), document.get("player", [])
+    if not isinstance(listed, list) or not listed:
+        raise MatchError(f"{path}: expected players as [[player]] tables, found none")
+    tables: dict[str, dict[str, Any]] = {}
+    for number, own in enumerate(listed, 1):
+        name = own.get("name")
+        if not isinstance(name, str) or not name:
+            raise MatchError(f'{path}, player {number}: expected name = "…"')
+        if name in tables:
+            raise MatchError(f"{path}: two players are called {name!r}")
+        tables[name] = defaults | own | {"options": defaults.get("options", {}) | own.get("options", {})}
+        if not tables[name]["options"]:
+            del tables[name]["options"]
+    return tables
+
+
+def _weaknesses(table: Mapping[str, Any], where: str) -> list[Weakness]:
+    given = table.get("weakness", [])
+    return [_weakness(one, f"{where}, weakness") for one in (given if isinstance(given, list) else [given])]
+
+
+def _weakness(given: Mapping[str, Any], where: str) -> Weakness:
+    _known(given, {f.name for f in fields(Weakness)}, where)
+    if "error" not in given:
+        raise MatchError(f"expected error = one of {', '.join(ERRORS)} in a weakness")
+    standard = Weakness(given["error"])
+    return Weakness(
+        given["error"], float(given.get("probability", standard.probability)), _words(given.get("phases", [])),
+        _words(given.get("pieces", [])), float(given.get("temperature_cp", standard.temperature_cp)),
+        int(given.get("lines", standard.lines)),
+    )  # fmt: skip
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(str(word) for word in (value if isinstance(value, list) else [value]))
+
+
+def _option(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _anchor(table: Mapping[str, Any]) -> float | None:
+    return float(table["anchor"]) if "anchor" in table else None
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        number = float(text.replace(",", "."))
+        if 0 <= number < float("inf"):
+            return number
+    except ValueError:
+        pass
+    raise MatchError(f"expected a temperature of 0 or more behind the @ of {whole!r}, got {text!r}")
+
+
+def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
+    strange = sorted(set(table) - known)
+    if strange:
+        raise MatchError(f"{where}: expected fields of {', '.join(sorted(known))}, got {', '.join(map(repr, strange))}")
+
+
+def distinct(players: Sequence[Player]) -> dict[str, Player]:
+    """Players by name. Raises MatchError when two have the same."""
+    found: dict[str, Player] = {}
+    for player in players:
+        if player.name in found:
+            raise MatchError(f"two players are called {player.name!r}; give one of them another name in a population file")
+        found[player.name] = player
+    return found

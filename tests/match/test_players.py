@@ -1,0 +1,202 @@
+"""Players: reproducible, independent of batching, and found by clear names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import MatchError, NetError
+from engine.evaluator import Evaluator
+from engine.net import Net
+from engine.sampling import Sampling
+from match import population
+from match.engines import Engines
+from match.game import Forfeit, Turn
+from match.players import GreedySpec, NetPlayer, RandomSpec, SpecPlayer, go_command, moves_together, stockfish_level
+from match.population import Cast, distinct, read_population
+from tests.match.conftest import fake, needs_stockfish
+
+
+def turns(*lines: str) -> list[Turn]:
+    found = []
+    for number, line in enumerate(lines):
+        board = chess.Board()
+        for text in line.split():
+            board.push_uci(text)
+        found.append(Turn(number, board, f"position startpos moves {line}", f"position startpos moves {line}"))
+    return found
+
+
+LINES = ("e2e4", "e2e4 e7e5", "d2d4 g8f6 c2c4", "g1f3")
+
+
+def test_random_moves_depend_on_seed_name_game_and_ply_alone() -> None:
+    engines, (a, *_) = Engines(), turns(*LINES)
+    moves = {RandomSpec(seed=seed).answer(a, engines) for seed in range(30)}
+    assert len(moves) > 8
+    assert RandomSpec(seed=5).answer(a, engines) == RandomSpec(seed=5).answer(turns(*LINES)[0], engines)
+    others = {RandomSpec(name=f"r{i}", seed=5).answer(a, engines) for i in range(30)}
+    assert len(others) > 8
+
+
+def test_the_greedy_capturer_takes_most_and_mates() -> None:
+    engines = Engines()
+    board = chess.Board("4k3/8/8/3q1r2/4P3/8/8/4K3 w - - 0 1")
+    assert GreedySpec().answer(Turn(1, board), engines).uci() == "e4d5"
+    mate = chess.Board("6k1/5ppp/8/8/8/8/q7/R6K w - - 0 1")
+    assert {GreedySpec(seed=s).answer(Turn(1, mate), engines).uci() for s in range(5)} == {"a1a2"}
+    mate = chess.Board("6k1/5ppp/8/8/8/8/7q/R6K w - - 0 1")
+    assert mate.is_check()  # only the king may take here
+    assert GreedySpec().answer(Turn(1, mate), engines).uci() == "h1h2"
+    mate = chess.Board("6k1/5ppp/8/3q4/8/8/4P3/R3P2K w - - 0 1")
+    mate.remove_piece_at(chess.D5)
+    assert GreedySpec().answer(Turn(1, mate), engines).uci() == "a1a8"
+
+
+def test_a_net_plays_the_same_alone_and_in_company(random_net: Path) -> None:
+    def player(temperature: float, evaluator: Evaluator) -> NetPlayer:
+        return NetPlayer(f"T={temperature}", evaluator, Sampling(temperature=temperature), seed=3)
+
+    alone = [player(1.0, Evaluator(Net.open(random_net))).moves([turn])[0] for turn in turns(*LINES)]
+    evaluator = Evaluator(Net.open(random_net))
+    hot, cold = player(1.0, evaluator), player(0.001, evaluator)
+    asked = [(hot, turn) for turn in turns(*LINES)] + [(cold, turn) for turn in turns(*LINES)]
+    together = moves_together(asked)
+    assert together[:4] == alone
+    assert together[4:] == [player(0.001, Evaluator(Net.open(random_net))).moves([turn])[0] for turn in turns(*LINES)]
+    hot.forget(0)
+    assert 0 not in hot._caches
+    assert 1 in hot._caches
+
+
+def test_an_engine_is_asked_in_several_games_and_its_failures_are_forfeits() -> None:
+    good, bad = SpecPlayer(fake("good"), threads=2), SpecPlayer(fake("crashes"), threads=2)
+    assert [str(m) for m in good.moves(turns(*LINES))] == ["a7a5", "a2a3", "a7a5", "a7a5"]
+    answers = bad.moves(turns(*LINES))
+    assert all(isinstance(a, Forfeit) and "crashed with exit status 3" in str(a) for a in answers)
+    good.close()
+    bad.close()
+
+
+@pytest.mark.parametrize("limit", ["depth", "depth=0", "time=3", "", "depth=x"])
+def test_a_bad_limit_is_refused(limit: str) -> None:
+    with pytest.raises(MatchError, match="expected a limit depth=N"):
+        go_command(limit)
+
+
+def test_limits_become_go() -> None:
+    assert go_command("depth=3") == "go depth 3"
+    assert go_command("movetime=100, nodes=5") == "go movetime 100 nodes 5"
+
+
+@needs_stockfish
+def test_stockfish_levels() -> None:
+    level = stockfish_level(2)
+    assert (level.name, level.limit, level.anchor) == ("Stockfish level 2", "depth=3", 1608)
+    slow = stockfish_level(2, limit="movetime=100")
+    assert (slow.name, slow.anchor) == ("Stockfish level 2 movetime=100", None)
+    with pytest.raises(MatchError, match="from 0 to 20, got 21"):
+        stockfish_level(21)
+    engines = Engines()
+    assert level.answer(turns("e2e4")[0], engines) in turns("e2e4")[0].board.legal_moves
+    engines.close()
+
+
+POPULATION = """
+[defaults]
+engine = "stockfish"
+limit = "depth=1"
+options = { "Skill Level" = 3 }
+[[player]]
+name = "noisy"
+weakness = [{ error = "random", probability = 0.1 }, { error = "softmax", phases = "endgame", pieces = ["rook"] }]
+[[player]]
+name = "plain"
+options = { "Skill Level" = 5, Ponder = true }
+anchor = 1500
+[[player]]
+name = "dice"
+builtin = "random"
+"""
+
+
+@needs_stockfish
+def test_a_population_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a b.toml"
+    path.write_text(POPULATION.replace('builtin = "random"', 'engine = "stockfish"'))
+    noisy, plain, _ = Cast(seed=4).players(str(path))
+    assert isinstance(noisy, SpecPlayer)
+    assert isinstance(plain, SpecPlayer)
+    assert noisy.spec.setup.options == (("Skill Level", "3"), ("Hash", "1"))  # type: ignore[attr-defined]
+    assert noisy.spec.weaknesses[1].phases == ("endgame",)  # type: ignore[attr-defined]
+    assert noisy.spec.seed == 4  # type: ignore[attr-defined]
+    assert dict(plain.spec.setup.options) == {"Skill Level": "5", "Ponder": "true", "Hash": "1"}  # type: ignore[attr-defined]
+    assert plain.anchor == 1500
+    assert [p.name for p in Cast().players(f"{path}:plain")] == ["plain"]
+    with pytest.raises(MatchError, match="one of the players noisy, plain, dice, got 'x'"):
+        Cast().players(f"{path}:x")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[player]\n", "expected TOML"),
+        ("", r"expected players as \[\[player\]\] tables"),
+        ('[[player]]\nbuiltin = "random"\n', "player 1: expected name"),
+        ('[[player]]\nname = "a"\n', "expected one of engine, net, builtin, got none"),
+        ('[[player]]\nname = "a"\nbuiltin = "chance"\n', "builtin = random or greedy, got 'chance'"),
+        ('[[player]]\nname = "a"\nbuiltin = "random"\nlimit = "depth=1"\n', "got 'limit'"),
+        (
+            '[[player]]\nname = "a"\nbuiltin = "random"\n[[player]]\nname = "a"\nbuiltin = "random"\n',
+            "two players are called 'a'",
+        ),
+        ('[[player]]\nname = "a"\nengine = "no-such-engine"\n', "found no such program"),
+        ('[[player]]\nname = "a"\nengine = "sh"\nweakness = [{ probability = 1 }]\n', "expected error = one of random"),
+        ('[[player]]\nname = "a"\nengine = "sh"\nweakness = [{ error = "random", chance = 1 }]\n', "got 'chance'"),
+        ('[[player]]\nname = "a"\nengine = "sh"\nlimit = "deep"\n', "player 'a': expected a limit"),
+        ('[[player]]\nname = "a"\nengine = "sh"\nanchor = "strong"\n', "could not convert"),
+    ],
+)
+def test_bad_populations_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    with pytest.raises(MatchError, match=told):
+        Cast().players(str(path))
+
+
+def test_a_missing_population_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MatchError, match="expected a population at"):
+        read_population(tmp_path / "none.toml")
+
+
+def test_players_by_word(random_net: Path) -> None:
+    cast = Cast(seed=9)
+    net = cast.players(f"net:{random_net}@0,5")[0]
+    assert isinstance(net, NetPlayer)
+    assert (net.name, net.sampling.temperature, net.rating, net.scale) == ("random T=0.5", 0.5, 1500, 1)
+    again = cast.players(f"net:{random_net}")[0]
+    assert isinstance(again, NetPlayer)
+    assert again.evaluator is net.evaluator
+    assert cast.players("random")[0].name == "random mover"
+    with pytest.raises(MatchError, match=r"expected a temperature .* got 'warm'"):
+        cast.players(f"net:{random_net}@warm")
+    with pytest.raises(MatchError, match=r"no such program.*A player is stockfish:LEVEL"):
+        cast.players("no-such-engine --uci@depth=3")
+    with pytest.raises(NetError, match=r"nowhere\.onnx"):
+        cast.players("net:nowhere.onnx@1")
+    with pytest.raises(MatchError, match="two players are called 'random mover'"):
+        distinct([*cast.players("random"), *cast.players("random")])
+
+
+@needs_stockfish
+@pytest.mark.parametrize("name", ["noisy", "specialists", "herd", "ladder-down"])
+def test_the_populations_that_ship_are_whole(name: str) -> None:
+    players = Cast().players(str(Path(population.__file__).parent / "populations" / f"{name}.toml"))
+    assert len(distinct(players)) >= 4
+    engines = Engines()
+    for player in players:
+        assert player.spec is not None
+        assert player.spec.answer(turns("e2e4")[0], engines) in turns("e2e4")[0].board.legal_moves
+    engines.close()
