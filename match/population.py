@@ -19,7 +19,7 @@ from typing import Any
 from engine.encoding import Scale
 from engine.errors import MatchError
 from engine.evaluator import Evaluator
-from engine.net import Net, find_net
+from engine.net import Net, NetInfo, find_net
 from engine.sampling import Sampling
 from match.players import GreedySpec, NetPlayer, Player, RandomSpec, Spec, SpecPlayer, engine_spec, stockfish_level
 from match.weakness import ERRORS, Weakness
@@ -48,6 +48,7 @@ class Cast:
     scale: int | None = None
     device: str = "cpu"
     _evaluators: dict[Path, Evaluator] = field(default_factory=dict, init=False)
+    _net_names: dict[str, Path] = field(default_factory=dict, init=False)
 
     def players(self, text: str) -> list[Player]:
         """The players that ``text`` names. Raises MatchError or NetError."""
@@ -86,14 +87,19 @@ class Cast:
         rating: int | None = None, scale: int | None = None,
     ) -> NetPlayer:  # fmt: skip
         """A net at a temperature. Raises NetError when it is missing or broken."""
-        evaluator = self._evaluator(find_net(file))
+        path = find_net(file)
+        evaluator = self._evaluator(path)
         info = evaluator.net.info
         rating = next(r for r in (rating, self.rating, int(info.play.get("rating", 0))) if r is not None)
         scale = next(s for s in (scale, self.scale, int(info.play.get("scale", 0))) if s is not None)
         sampling = Sampling(temperature=temperature, top_p=top_p)
-        return NetPlayer(
-            name or f"{info.name} T={temperature:g}", evaluator, sampling, seed=self.seed, rating=rating, scale=scale
-        )
+        name = name or f"{self._net_name(path, info)} T={temperature:g}"
+        return NetPlayer(name, evaluator, sampling, seed=self.seed, rating=rating, scale=scale)
+
+    def _net_name(self, path: Path, info: NetInfo) -> str:
+        """The net's own name, with its precision where another file has taken it: int8 and fp32 are twins."""
+        taken = self._net_names.setdefault(info.name, path)
+        return info.name if taken == path else f"{info.name} {info.precision}"
 
     def _evaluator(self, path: Path) -> Evaluator:
         if path not in self._evaluators:

@@ -200,3 +200,11 @@ def test_the_populations_that_ship_are_whole(name: str) -> None:
         assert player.spec is not None
         assert player.spec.answer(turns("e2e4")[0], engines) in turns("e2e4")[0].board.legal_moves
     engines.close()
+
+
+def test_twins_of_one_net_have_names_of_their_own(random_net: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "twin.onnx"
+    twin.write_bytes(random_net.read_bytes())
+    cast = Cast()
+    names = [cast.players(f"net:{path}@{t}")[0].name for path, t in ((random_net, 0), (random_net, 1), (twin, 0))]
+    assert names == ["random T=0", "random T=1", "random fp32 T=0"]

@@ -1,0 +1,33 @@
+#!/bin/sh
+# From a finished run to the net that ships: export with proof, held-out figures, matches, card.
+#
+#   recipes/ship.sh RUN STORE [RATING SCALE]     e.g. recipes/ship.sh runs/first data/all 2000 3
+#
+# Leaves models/transcendence.onnx (int8), its card models/transcendence.md, and in models/evidence the outputs that the card
+# quotes. The fp32 twin stays in runs/ship: it is four times the size, and the gate in bin/export says what rounding cost.
+set -eu
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+run=$1 store=$2 rating=${3:-0} scale=${4:-0}
+work=$root/runs/ship
+evidence=$root/models/evidence
+rm -rf "$work"
+mkdir -p "$work" "$evidence"
+
+"$root/bin/export" "$run" --out "$work/transcendence.onnx" --store "$store" --games 60 --int8 --rating "$rating" --scale "$scale"
+cp "$work/transcendence.int8.onnx" "$root/models/transcendence.onnx"
+cp "$work/transcendence.verified.json" "$root/models/"
+"$root/bin/evaluate" "$run" "$store" --plies 200000 --out "$evidence/evaluation.json" >"$evidence/evaluation.md"
+grep '"validation"' "$run/metrics.jsonl" >"$evidence/validation.jsonl"
+
+net=$root/models/transcendence.onnx
+"$root/bin/match" play --net "$net" --levels --builtin random --games 400 --out "$work/random" --no-page
+"$root/bin/match" play --net "$net" --levels 0 1 2 3 --builtin --games 200 --out "$work/levels" --no-page
+"$root/bin/match" play --net "$net" --temperature 0.001 --temperature 0.5 --temperature 1 --levels 0 1 --builtin --games 100 \
+  --out "$work/temperatures" --no-page
+"$root/bin/match" versus "net:$net" "net:$work/transcendence.onnx" --games 400 --out "$work/int8-against-fp32" --no-page
+for name in random levels temperatures int8-against-fp32; do cp "$work/$name/table.txt" "$evidence/$name.txt"; done
+
+cd "$root"
+.venv/bin/python -m export.card models/transcendence.onnx --evaluation models/evidence/evaluation.json --note models/notes.md \
+  --match models/evidence/levels.txt --match models/evidence/random.txt --match models/evidence/temperatures.txt \
+  --match models/evidence/int8-against-fp32.txt
