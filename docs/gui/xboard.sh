@@ -23,7 +23,7 @@ while kill -0 "$board" 2>/dev/null; do
   sleep 1
   shot=$((shot + 1))
   if [ "$shot" -eq "${1:-30}" ]; then
-    DISPLAY=:97 import -window root "$work/xboard.png"
+    DISPLAY=:97 import -window root -colors 48 "PNG8:$work/xboard.png"
     cp "$work/xboard.png" "$here/xboard.png"
   fi
 done
