@@ -18,6 +18,7 @@ import torch.distributed as dist
 from engine.errors import TranscendenceError
 from training import checkpoint
 from training.config import Config, load_preset
+from training.evaluate import Metrics
 from training.loop import Processes, Trainer, describe, keep_freed_memory
 from training.store import open_store
 
@@ -84,21 +85,28 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
     place = torch.device(device, int(os.environ.get("LOCAL_RANK", 0))) if device == "cuda" else torch.device("cpu")
     try:
-        store = open_store(arguments.store)
-        config = with_arguments(load_preset(arguments.preset), arguments)
-        dataset = {"name": arguments.store.name, "games": store.games, "plies": store.plies, "fingerprint": store.fingerprint()}
-        if processes.first:
-            checkpoint.start(arguments.out, config, dataset=dataset)
-        trainer = Trainer(config, store, folder=arguments.out, processes=processes, device=place)
-        if processes.first:
-            print(_beginning(trainer, processes, device), file=sys.stderr)
-        metrics = trainer.run()
+        metrics = _trained(arguments, place, processes)
+        if processes.world > 1:
+            dist.barrier()  # the first process validates a little longer; who leaves before it may abort it
     finally:
         if processes.world > 1:
             dist.destroy_process_group()
     if processes.first and metrics:
         print(f"{arguments.out}: {describe(metrics)}")
     return 0
+
+
+def _trained(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> Metrics | None:
+    """Train to the end or to a stop. What holds the process group goes with this frame, as it must before the group does."""
+    store = open_store(arguments.store)
+    config = with_arguments(load_preset(arguments.preset), arguments)
+    dataset = {"name": arguments.store.name, "games": store.games, "plies": store.plies, "fingerprint": store.fingerprint()}
+    if processes.first:
+        checkpoint.start(arguments.out, config, dataset=dataset)
+    trainer = Trainer(config, store, folder=arguments.out, processes=processes, device=device)
+    if processes.first:
+        print(_beginning(trainer, processes, device.type), file=sys.stderr)
+    return trainer.run()
 
 
 def _beginning(trainer: Trainer, processes: Processes, device: str) -> str:

@@ -69,7 +69,9 @@ def run_command(config: Config, store: Store, folder: Path, *, processes: int) -
     preset.write_text("\n".join(line for section in sections for line in section))
     command = [sys.executable, "-m", "training.train", str(store.path), "--out", str(folder)]
     command += ["--preset", str(preset), "--processes", str(processes), "--device", "cpu"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=110, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=110, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_processes_train_as_one(config: Config, store: Store, tmp_path: Path) -> None:
