@@ -11,7 +11,7 @@ rm -rf "$out"
 mkdir -p "$out"
 
 echo "1/5 games: the shipped net at temperature 1 against the built-in players and Stockfish, if there is one" >&2
-"$root/bin/match" play --temperature 1 --levels 0 --builtin random greedy --games 40 --out "$out/games"
+"$root/bin/match" play --temperature 1 --levels 0 --builtin random greedy --games 60 --out "$out/games"
 
 echo "2/5 token store" >&2
 "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/store"

@@ -6,7 +6,7 @@ Knows the validation split and legal moves (by python-chess). Does not know trai
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import chess
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from engine.encoding import move_id
-from engine.errors import DataError
 from engine.vocabulary import MOVES, UCI_MOVES
 from training.batches import Rows, build_rows, join, select, start_of
 from training.config import DataConfig, ModelConfig
@@ -55,8 +54,13 @@ class Metrics:
 
 
 def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies: int, legal: bool = False) -> Validation:
-    """The first ``plies`` or so plies of the validation split, the same ones for every run on this store."""
+    """The first ``plies`` or so plies of the validation split, the same ones for every run on this store.
+
+    A split of a few short games gets rows as short as they are. Raises DataError when it has no game.
+    """
     chosen = select(store, data, validation=True)
+    longest = max(int(np.diff(s.offsets)[games].max()) for s, games in zip(store.shards, chosen, strict=True) if len(games))
+    model = replace(model, context=min(model.context, longest))
     total = sum(len(c) for c in chosen)
     starts = [start_of(fen) for fen in store.starts]
     parts, masks, left = [], [], plies
@@ -76,8 +80,6 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
             games_moves = [shard.moves[shard.offsets[g] : shard.offsets[g + 1]] for g in share]
             flat = np.concatenate([legal_bits(m, fen) for m, fen in zip(games_moves, fens, strict=True)])
             masks.append(flat[: rows.moves.size].reshape(*rows.moves.shape, -1))
-    if not parts:
-        raise DataError(f"store {store.path}: its validation split fills no row of {model.context} plies; give more games")
     rows = join(parts)
     return Validation(rows, np.concatenate(masks) if legal and model.board_input != "none" else None)
 

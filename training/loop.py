@@ -28,7 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 from engine.errors import ConfigError, TranscendenceError
 from engine.vocabulary import MOVES
 from training import checkpoint
-from training.batches import Reader, Rows
+from training.batches import Reader, Rows, select
 from training.config import Config, RunConfig
 from training.evaluate import Metrics, Validation, evaluate, inputs_of, load_validation
 from training.model import Net
@@ -118,6 +118,7 @@ class Trainer:
         self.reader = Reader(
             store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world
         )  # fmt: skip
+        select(store, config.data, validation=True)  # a store without validation games is told now, not after minutes
         self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
         self.step, self.plies, self.minutes = 0, 0, 0.0
         self._validation: Validation | None = None

@@ -223,6 +223,14 @@ def test_an_unknown_preset_is_one_line(store: Store, capsys: pytest.CaptureFixtu
     assert "expected a preset (" in capsys.readouterr().err
 
 
+def test_a_split_of_short_games_has_short_rows(config: Config, store: Store) -> None:
+    model = dataclasses.replace(config.model, context=500)
+    validation = load_validation(store, config.data, model=model, plies=10_000, legal=True)
+    assert 20 <= validation.rows.moves.shape[1] < 90
+    assert validation.legal is not None
+    assert evaluate(Net(model), validation).plies == validation.rows.moves.size
+
+
 def test_a_cap_without_games_is_refused(store: Store, config: Config) -> None:
     with pytest.raises(DataError, match="max_rating 500"):
         load_validation(store, DataConfig(max_rating=500), model=config.model, plies=100)
