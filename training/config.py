@@ -83,8 +83,6 @@ class OptimizerConfig:
     """Largest gradient norm; 0 = no clipping."""
     wdl_weight: float = 0.15
     """Weight of the win/draw/loss loss beside the move loss."""
-    ema: float = 0.0
-    """Decay of the averaged weights that are evaluated and saved; 0 = none (a rate that falls to 0 averages already)."""
 
 
 @dataclass(frozen=True)
