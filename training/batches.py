@@ -26,6 +26,7 @@ from engine.vocabulary import FLIP, START
 from training.config import DataConfig, ModelConfig
 from training.replay import Start, mover_moves, replay
 from training.store import Shard, Store, is_validation
+from training.weighting import RatingWeights
 
 _IGNORE = -100  # a target that no loss counts
 
@@ -48,6 +49,8 @@ class Rows:
     """The move played, as its mover sees it."""
     results: NDArray[np.int64]
     """0 win, 1 draw, 2 loss for the mover, -100 unknown."""
+    elo: NDArray[np.uint16]
+    """The mover's rating in points, 0 = unknown, whatever the net is told."""
 
     def __len__(self) -> int:
         return len(self.moves)
@@ -137,6 +140,7 @@ def _rows(parts: list[_Part], model: ModelConfig, shuffle: np.random.Generator |
         inputs[order], board_codes(positions.pieces, model.board_input)[order], positions.state[order],
         _ratings(records, game, positions.black, dropout)[order], game[order],
         mover_moves(moves, positions.black).astype(np.int64)[order], _results(records, game, positions.black)[order],
+        np.where(positions.black, records["black_elo"][game], records["white_elo"][game])[order],
     )  # fmt: skip
     rows.moves[:, 0] = START
     return rows
@@ -210,6 +214,8 @@ class Reader:
         self._chunk_games, self.chunks = size, len(self._game_of) // size
         if self.chunks < data.streams:
             raise DataError(f"expected at least {data.streams} games to train on, found {len(self._game_of)} in {store.path}")
+        shards = zip(store.shards, chosen, strict=True)
+        self.weights = RatingWeights(data, ((s.games[c], np.diff(s.offsets)[c]) for s, c in shards))
         self._streams = list(range(rank, data.streams, world))
         self._next = {s: (s, 0) for s in self._streams}  # stream -> (chunk number counted over epochs, row)
         self._rows: dict[int, Rows] = {}

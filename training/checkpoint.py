@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from torch.optim import Optimizer
 
 from engine.errors import ConfigError
@@ -40,27 +41,42 @@ def replace_text(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def save(folder: Path, net: Net, *, optimizers: list[Optimizer], progress: dict[str, Any]) -> None:
-    """Write weights and state. The state names its step, so a kill between the two files is noticed on resume."""
+def save(folder: Path, playing: Net, *, trained: Net, optimizers: list[Optimizer], progress: dict[str, Any]) -> None:
+    """Write the weights that play, and the state: those that are trained (the same ones unless they are averaged), the
+    optimisers and the progress. A kill between the two files leaves a state that is whole and goes on."""
     step = str(progress["step"])
-    weights = {name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()}
-    partial = folder / (WEIGHTS + ".partial")
-    save_file(weights, str(partial), metadata={"step": step})
-    state = {"progress": progress, "weights": weights, "optimizers": [o.state_dict() for o in optimizers]}
-    partial_state = folder / (STATE + ".partial")
-    torch.save(state, partial_state)
+    weights, own = _weights(playing), _weights(trained)
+    state = {"progress": progress, "weights": own, "optimizers": [o.state_dict() for o in optimizers]}
+    if playing is not trained:
+        state["average"] = weights
+    partial, partial_state = folder / (WEIGHTS + ".partial"), folder / (STATE + ".partial")
+    try:
+        save_file(weights, str(partial), metadata={"step": step})
+        torch.save(state, partial_state)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the system says
+        for path in (partial, partial_state):
+            path.unlink(missing_ok=True)
+        raise ConfigError(
+            f"cannot save to {folder}: {error}. The checkpoint before is whole; free some room and give the same command again"
+        ) from error
     os.replace(partial_state, folder / STATE)
     os.replace(partial, folder / WEIGHTS)
 
 
-def resume(folder: Path, net: Net, *, optimizers: list[Optimizer]) -> dict[str, Any] | None:
-    """Load the newest state into ``net`` and ``optimizers``; None when the run has not saved yet."""
+def _weights(net: Net) -> dict[str, Tensor]:
+    return {name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()}
+
+
+def resume(folder: Path, net: Net, *, average: Net | None, optimizers: list[Optimizer]) -> dict[str, Any] | None:
+    """Load the newest state into ``net``, its ``average`` and ``optimizers``; None when the run has not saved yet."""
     path = folder / STATE
     if not path.is_file():
         return None
     try:
         state = torch.load(path, weights_only=True)
         net.load_state_dict(state["weights"])
+        if average is not None:
+            average.load_state_dict(state["average"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
     except (RuntimeError, ValueError, KeyError) as error:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from engine.errors import ConfigError
 
 PRESETS = Path(__file__).parent / "presets"
 
-BoardInput = Literal["none", "sum", "attacks"]
+BoardInput = Literal["none", "sum", "attacks", "conv", "squares"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,20 @@ class ModelConfig:
     context: int = 128
     """Plies a net sees at once; longer games are re-based."""
     board_input: BoardInput = "attacks"
-    """How the board enters: none (blind), sum (piece on square), attacks (piece and least attackers of its square)."""
+    """How the board enters: none (blind), sum (piece on square), attacks (piece and least attackers of its square), conv and
+    squares (attacks, and a small convolutional net or transformer over the 64 squares)."""
+    board_width: int = 32
+    """Numbers a square carries inside the small net of conv and squares; a multiple of 8."""
+    board_layers: int = 2
+    """Blocks of that small net."""
     rating_input: bool = True
     """Whether the players' ratings enter."""
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise ConfigError(f"model.width must be a multiple of 2 x model.heads, got width {self.width}, heads {self.heads}")
+        if self.board_width % 8:
+            raise ConfigError(f"model.board_width must be a multiple of 8, got {self.board_width}")
 
     @property
     def head_width(self) -> int:
@@ -63,6 +71,10 @@ class DataConfig:
     """Logical streams of games; a multiple of the number of processes. The same rows come with any such number."""
     micro_plies: int = 2048
     """Most plies in one forward and backward pass of a process; a step adds up as many as it needs."""
+    rating_doubling: float = 0.0
+    """Points by which a mover must be rated higher for the loss on its moves to weigh twice as much; 0 = all moves alike."""
+    rating_span: float = 20.0
+    """Largest ratio of two such weights."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,8 @@ class OptimizerConfig:
     """Largest gradient norm; 0 = no clipping."""
     wdl_weight: float = 0.15
     """Weight of the win/draw/loss loss beside the move loss."""
+    ema: float = 0.0
+    """Decay a step of the moving average of the weights that is validated, saved and exported; 0 = the weights themselves."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,8 @@ class RunConfig:
     """Length of the run in training minutes, the schedule fully decayed at their end; 0 = use steps."""
     steps: int = 0
     """Length of the run in optimiser steps, where minutes is 0."""
+    clock: Literal["wall", "cpu"] = "wall"
+    """What minutes are of. cpu = processor time of the first process, which fair comparisons on a busy machine need."""
     seed: int = 1
     """Seed of initial weights, game order and dropout."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -119,18 +135,49 @@ class Config:
     run: RunConfig = field(default_factory=RunConfig)
 
 
-def load_preset(name: str) -> Config:
-    """A preset that ships, by name, or a TOML file, by path. Raises ConfigError for a missing or misspelt one."""
+def load_preset(name: str, changes: Sequence[str] = ()) -> Config:
+    """A preset that ships, by name, or a TOML file, by path, with ``changes`` such as ``model.layers=8`` on top.
+
+    Raises ConfigError for a missing or misspelt one.
+    """
+    values = _read_preset(name)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        section, dot, field_name = key.strip().partition(".")
+        if not (equals and dot):
+            raise ConfigError(f"expected SECTION.KEY=VALUE, e.g. model.layers=8, got {change!r}")
+        values.setdefault(section, {})[field_name] = _value_of(text.strip())
+    return from_dict(values, where=" ".join([name, *changes]))
+
+
+def _read_preset(name: str, inner: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Nested tables of a preset, laid over those of the preset that it ``extends``."""
     path = PRESETS / f"{name}.toml"
     if not path.is_file():
         path = Path(name)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.toml")))
         raise ConfigError(f"expected a preset ({known}) or a TOML file, got {name!r}")
+    if name in inner:
+        raise ConfigError(f"{path} extends itself by way of {' and '.join(inner)}")
     try:
-        return from_dict(tomllib.loads(path.read_text(encoding="utf-8")), where=str(path))
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    under = _read_preset(str(values.pop("extends")), (*inner, name)) if "extends" in values else {}
+    for section, table in values.items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: expected sections [model], [data], [optimizer], [run], got the key {section!r} outside")
+        under[section] = under.get(section, {}) | table
+    return under
+
+
+def _value_of(text: str) -> Any:
+    """A value as TOML reads it; a bare word is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def from_dict(values: dict[str, Any], where: str) -> Config:
@@ -149,7 +196,25 @@ def _section(kind: Any, table: dict[str, Any], where: str) -> Any:
     unknown = sorted(set(table) - known)
     if unknown:
         raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    return kind(**table)
+    hints = get_type_hints(kind)
+    return kind(**{name: _checked(value, hints[name], where=f"{where} {name}") for name, value in table.items()})
+
+
+def _checked(value: Any, kind: Any, where: str) -> Any:
+    """``value`` if it is of the type that the field has. Raises ConfigError otherwise."""
+    choices = get_args(kind)
+    if choices:
+        if value not in choices:
+            raise ConfigError(f"{where}: expected one of {', '.join(map(str, choices))}, got {value!r}")
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{where}: expected {_KINDS[kind]}, got {value!r}")
+    return value
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 from engine.errors import ConfigError, TranscendenceError
 from engine.vocabulary import MOVES
 from training import checkpoint
+from training.average import Average
 from training.batches import Reader, Rows, select
 from training.config import Config, RunConfig
 from training.evaluate import Metrics, Validation, evaluate, inputs_of, load_validation
@@ -120,6 +121,7 @@ class Trainer:
         )  # fmt: skip
         select(store, config.data, validation=True)  # a store without validation games is told now, not after minutes
         self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
+        self.average = Average(self.net, config.optimizer.ema) if config.optimizer.ema else None
         self.step, self.plies, self.minutes = 0, 0, 0.0
         self._validation: Validation | None = None
         self._store = store
@@ -133,11 +135,17 @@ class Trainer:
         self._restore()
 
     def _restore(self) -> None:
-        progress = checkpoint.resume(self.folder, self.net, optimizers=self.optimizers)
+        average = None if self.average is None else self.average.net
+        progress = checkpoint.resume(self.folder, self.net, average=average, optimizers=self.optimizers)
         if progress is None:
             return
         self.step, self.plies, self.minutes = progress["step"], progress["plies"], progress["minutes"]
         self.reader.restore(progress["reader"])
+
+    @property
+    def playing(self) -> Net:
+        """The weights that are validated, saved and exported: the average where there is one."""
+        return self.net if self.average is None else self.average.net
 
     @property
     def parameters(self) -> int:
@@ -150,10 +158,11 @@ class Trainer:
         metrics: Metrics | None = None
         with self._stop.listening(), Progress(shown=self.processes.first) as bar:
             while (share := self._share_done()) < 1:
-                began = time.monotonic()
+                began, worked = time.monotonic(), time.process_time()
                 line = self._train_step(share)
                 seconds = time.monotonic() - began
-                self.minutes, stop = self._agree(self.minutes + seconds / 60, float(self._stop.asked))
+                counted = seconds if run.clock == "wall" else time.process_time() - worked
+                self.minutes, stop = self._agree(self.minutes + counted / 60, float(self._stop.asked))
                 self._report(line, bar, seconds=seconds)
                 if self.minutes - evaluated >= run.evaluate_every_minutes:
                     metrics, evaluated = self._validate(), self.minutes
@@ -201,6 +210,8 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
         self.step += 1
+        if self.average is not None:
+            self.average.update(self.net, step=self.step)
         self.plies += self.rows_a_step * config.model.context
         return {"move_nll": float(sums[0]), "wdl_nll": float(sums[1]), "grad_norm": float(norm)}
 
@@ -215,12 +226,14 @@ class Trainer:
             logits, wdl = logits.float(), wdl.float()
             targets = torch.from_numpy(rows.targets).to(self.device)
             results = torch.from_numpy(rows.results).to(self.device)
-            move_loss = F.cross_entropy(logits.reshape(-1, MOVES), targets.reshape(-1))
+            nll = F.cross_entropy(logits.reshape(-1, MOVES), targets.reshape(-1), reduction="none")
+            weights = self.reader.weights(rows.elo)
+            weighted = nll if weights is None else nll * torch.from_numpy(weights).to(self.device).reshape(-1)
             known = (results >= 0).sum().clamp(min=1)
             wdl_loss = F.cross_entropy(wdl.reshape(-1, 3), results.reshape(-1), ignore_index=-100, reduction="sum") / known
-            loss = move_loss + self.config.optimizer.wdl_weight * wdl_loss
+            loss = weighted.mean() + self.config.optimizer.wdl_weight * wdl_loss
             (loss * weight).backward()  # type: ignore[no-untyped-call]
-        return torch.stack([move_loss.detach(), wdl_loss.detach()]) * weight
+        return torch.stack([nll.detach().mean(), wdl_loss.detach()]) * weight
 
     def _report(self, losses: dict[str, float], bar: Progress, *, seconds: float) -> None:
         if not self.processes.first:
@@ -244,7 +257,7 @@ class Trainer:
             self._validation = load_validation(
                 self._store, config.data, model=config.model, plies=config.run.validation_plies, legal=True
             )  # fmt: skip
-        metrics = evaluate(self.net, self._validation)
+        metrics = evaluate(self.playing, self._validation)
         line = {"kind": "validation", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3)}
         checkpoint.append_metrics(self.folder, line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
         print(
@@ -256,7 +269,9 @@ class Trainer:
         state = self._all_reader_states()
         if self.processes.first:
             progress = {"step": self.step, "plies": self.plies, "minutes": self.minutes, "reader": state}
-            checkpoint.save(self.folder, self.net, optimizers=self.optimizers, progress=progress)
+            checkpoint.save(
+                self.folder, self.playing, trained=self.net, optimizers=self.optimizers, progress=progress
+            )  # fmt: skip
 
     def _all_reader_states(self) -> dict[str, Any]:
         states: list[dict[str, Any]] = [self.reader.state()]

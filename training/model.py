@@ -72,6 +72,121 @@ class BoardTable(nn.Module):
         return F.embedding_bag(rows, self.table(), mode="sum").reshape(*codes.shape[:-1], -1)
 
 
+class ConvBoard(nn.Module):
+    """The attack table's bag, plus a small convolutional net over the 8 x 8 squares: (…, 64) codes -> (…, W).
+
+    C = config.board_width channels. Weights are kept as matrices, so that Muon can have them.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        C, W = config.board_width, config.width
+        self.bag = BoardTable(config.board_input, W)
+        self.squares = SquareTable(config.board_input, C)
+        self.first = nn.ParameterList(torch.randn(C, C * 9) * (C * 9) ** -0.5 for _ in range(config.board_layers))
+        self.second = nn.ParameterList(torch.zeros(C, C * 9) for _ in range(config.board_layers))
+        self.out = nn.Parameter(torch.randn(W, C * 64) * (C * 64) ** -0.5)
+
+    def matrices(self) -> list[nn.Parameter]:
+        """What Muon changes."""
+        return [*self.first, *self.second, self.out]
+
+    def forward(self, codes: Tensor) -> Tensor:
+        x = self.squares(codes.reshape(-1, 64))  # (N, 64, C)
+        C = x.shape[-1]
+        x = x.mT.reshape(-1, C, 8, 8)
+        for first, second in zip(self.first, self.second, strict=True):
+            inner = F.relu(F.conv2d(_rms_channels(x), first.view(C, C, 3, 3), padding=1))
+            x = x + F.conv2d(inner, second.view(C, C, 3, 3), padding=1)
+        seen = F.linear(_rms_channels(x).reshape(-1, C * 64), self.out)
+        bag: Tensor = self.bag(codes)
+        return bag + seen.reshape(bag.shape)
+
+
+def _rms_channels(x: Tensor) -> Tensor:
+    """(N, C, 8, 8), every square normalised over its channels."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-6)
+
+
+class SquaresBoard(nn.Module):
+    """The attack table's bag, plus a small transformer whose tokens are the 64 squares: (…, 64) codes -> (…, W).
+
+    C = config.board_width numbers a square, heads of 8. What squares see of each other depends on where both stand by a
+    learnt bias of every head, for a rook's, a knight's and a bishop's geometry are not to be found out from content.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        C, W = config.board_width, config.width
+        self.bag = BoardTable(config.board_input, W)
+        self.squares = SquareTable(config.board_input, C)
+        self.blocks = nn.ModuleList(_SquaresBlock(C) for _ in range(config.board_layers))
+        self.out = nn.Parameter(torch.randn(W, C * 64) * (C * 64) ** -0.5)
+
+    def matrices(self) -> list[nn.Parameter]:
+        """What Muon changes."""
+        inner = [p for block in self.blocks for name, p in block.named_parameters() if name != "bias"]
+        return [*inner, self.out]
+
+    def forward(self, codes: Tensor) -> Tensor:
+        x = self.squares(codes.reshape(-1, 64))  # (N, 64, C)
+        for block in self.blocks:
+            x = block(x)
+        seen = F.linear(_rms(x).flatten(1), self.out)
+        bag: Tensor = self.bag(codes)
+        return bag + seen.reshape(bag.shape)
+
+
+class _SquaresBlock(nn.Module):
+    """Attention among 64 squares without a mask, then an MLP; as ``Block`` but for the bias."""
+
+    def __init__(self, width: int, head_width: int = 8) -> None:
+        super().__init__()
+        self.heads = width // head_width
+        self.qkv = nn.Parameter(torch.randn(3, width, width) * width**-0.5)
+        self.bias = nn.Parameter(torch.zeros(self.heads, 64, 64))
+        self.mix = nn.Parameter(torch.zeros(width, width))
+        self.up = nn.Parameter(torch.randn(2 * width, width) * width**-0.5)
+        self.down = nn.Parameter(torch.zeros(width, 2 * width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        N, C = x.shape[0], x.shape[2]
+        qkv = F.linear(_rms(x), self.qkv.reshape(3 * C, C)).view(N, 64, 3, self.heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (N, H, 64, D)
+        scores = q @ k.mT * q.shape[-1] ** -0.5 + self.bias
+        seen = torch.softmax(scores, dim=-1).to(v.dtype) @ v
+        x = x + F.linear(seen.transpose(1, 2).reshape(N, 64, C), self.mix)
+        return x + F.linear(F.relu(F.linear(_rms(x), self.up)).square(), self.down)
+
+
+class SquareTable(nn.Module):
+    """A row for each square: (N, 64) codes -> (N, 64, C), the sum of its place's, its piece's and its attackers' rows."""
+
+    def __init__(self, board_input: str, width: int) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.randn(64, width) * 0.3)
+        self.code = nn.Parameter(torch.randn(BOARD_CODES[board_input], width) * 0.3)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return F.embedding(codes, self.code) + self.place
+
+
+Board = BoardTable | ConvBoard | SquaresBoard
+
+
+def board_of(config: ModelConfig) -> Board | None:
+    """What reads the board in a net of this ``board_input``; None in a blind one."""
+    match config.board_input:
+        case "none":
+            return None
+        case "conv":
+            return ConvBoard(config)
+        case "squares":
+            return SquaresBoard(config)
+        case _:
+            return BoardTable(config.board_input, config.width)
+
+
 def rotate(x: Tensor, positions: Tensor) -> Tensor:
     """RoPE: (B, H, T, D) turned by ``positions`` (B, T) or (1, T)."""
     half = x.shape[-1] // 2
@@ -144,12 +259,17 @@ class Net(nn.Module):
         W = config.width
         self.config = config
         self.move = nn.Parameter(torch.randn(START + 1, W) * 0.5)
-        self.board = BoardTable(config.board_input, W) if config.board_input != "none" else None
+        self.board = board_of(config)
         self.state = Columns(STATE_SIZES, W) if config.board_input != "none" else None
         self.ratings = Columns(RATINGS_SIZES, W) if config.rating_input else None
         self.blocks: Sequence[Block] = nn.ModuleList(Block(config) for _ in range(config.layers))  # type: ignore[assignment]
         self.move_head = nn.Parameter(torch.zeros(MOVES, W))
         self.wdl_head = nn.Parameter(torch.zeros(3, W))
+
+    def matrices(self) -> list[nn.Parameter]:
+        """The weights that are multiplied with activations inside the net: what Muon changes."""
+        inside = [p for block in self.blocks for p in block.parameters()]
+        return inside if self.board is None or isinstance(self.board, BoardTable) else [*self.board.matrices(), *inside]
 
     def embed(self, moves: Tensor, board: Tensor, state: Tensor, ratings: Tensor) -> Tensor:
         """The residual stream before the first block: (B, T, W)."""
@@ -203,3 +323,16 @@ class Net(nn.Module):
             x = block.finish(x, attend_cached(q, (k, v), (past_keys[i], past_values[i]), mask))
         logits, wdl = self.heads_of(x)
         return logits, wdl, torch.stack(keys), torch.stack(values)
+
+
+def flops_per_ply(config: ModelConfig) -> float:
+    """Model FLOPs of training on one ply, by the usual count: 6 for each weight that is multiplied, 12 L W T for attention
+    over the whole context. Tables are looked up, not multiplied. The small net of conv and squares has its own tokens."""
+    W, C = config.width, config.board_width
+    trunk = config.layers * (4 + 2 * config.mlp_ratio) * W * W + (MOVES + 3) * W
+    board = 0
+    if config.board_input == "conv":
+        board = config.board_layers * 64 * 18 * C * C + 64 * C * W
+    elif config.board_input == "squares":
+        board = config.board_layers * 64 * (8 * C * C + 2 * 64 * C) + 64 * C * W
+    return 6.0 * (trunk + board) + 12.0 * config.layers * W * config.context

@@ -83,7 +83,7 @@ class Muon(Optimizer):
 
 def make_optimizers(net: Net, config: OptimizerConfig, precision: torch.dtype = torch.float32) -> list[Optimizer]:
     """The optimisers of a run; each group remembers its peak rate as ``peak_lr``. ``precision`` is Muon's."""
-    matrices = [p for block in net.blocks for p in block.parameters()]
+    matrices = net.matrices()
     inside = {id(p) for p in matrices}
     tables = [p for p in net.parameters() if id(p) not in inside]
     betas = (0.9, 0.95)

@@ -11,13 +11,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import torch
 import torch.distributed as dist
 
 from engine.errors import TranscendenceError
 from training import checkpoint
-from training.config import Config, load_preset
+from training.config import BoardInput, Config, load_preset
 from training.evaluate import Metrics
 from training.loop import Processes, Trainer, describe, keep_freed_memory
 from training.store import open_store
@@ -28,11 +29,18 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="train", description="Train a net on a token store.")
     options.add_argument("store", type=Path, help="token store made by bin/data")
     options.add_argument("--out", type=Path, required=True, help="the run's folder; a run found there goes on")
-    options.add_argument("--preset", default="first", help="name of a preset, or a TOML file (default: first)")
+    options.add_argument("--preset", default="laptop", help="name of a preset, or a TOML file (default: laptop)")
+    options.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="any setting, e.g. model.layers=8",
+    )
     options.add_argument("--minutes", type=float, help="length of the run, instead of the preset's")
     options.add_argument("--steps", type=int, help="length in steps, instead of the preset's minutes")
     options.add_argument("--seed", type=int, help="seed of weights and game order")
-    options.add_argument("--board-input", choices=("none", "sum", "attacks"), help="instead of the preset's")
+    options.add_argument("--board-input", choices=get_args(BoardInput), help="instead of the preset's")
     options.add_argument("--max-rating", type=int, help="only games with no player above this rating")
     options.add_argument("--processes", type=int, default=0, help="processes on this machine (default: one a core on CPU)")
     options.add_argument("--threads", type=int, default=1, help="CPU threads a process")
@@ -99,7 +107,7 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
 def _trained(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> Metrics | None:
     """Train to the end or to a stop. What holds the process group goes with this frame, as it must before the group does."""
     store = open_store(arguments.store)
-    config = with_arguments(load_preset(arguments.preset), arguments)
+    config = with_arguments(load_preset(arguments.preset, arguments.set), arguments)
     dataset = {"name": arguments.store.name, "games": store.games, "plies": store.plies, "fingerprint": store.fingerprint()}
     if processes.first:
         checkpoint.start(arguments.out, config, dataset=dataset)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,11 +18,22 @@ import torch
 
 from engine.errors import ConfigError, DataError
 from training import checkpoint
-from training.config import Config, DataConfig, ModelConfig, from_dict, load_preset, to_dict
+from training.average import Average
+from training.config import (
+    PRESETS,
+    BoardInput,
+    Config,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    from_dict,
+    load_preset,
+    to_dict,
+)
 from training.evaluate import evaluate, load_validation
 from training.loop import Diverged, Processes, Trainer
 from training.model import Net, attend
-from training.optimizer import orthogonalized, rate_at
+from training.optimizer import make_optimizers, orthogonalized, rate_at
 from training.store import Store
 from training.train import main
 
@@ -31,9 +45,13 @@ def make_trainer(config: Config, store: Store, folder: Path) -> Trainer:
     return Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
 
 
+def train_lines(folder: Path) -> list[dict[str, float]]:
+    whole = [line for line in (folder / "metrics.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [line for line in map(json.loads, whole) if line["kind"] == "train"]
+
+
 def losses(folder: Path) -> list[float]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [line["move_nll"] for line in lines if line["kind"] == "train"]
+    return [line["move_nll"] for line in train_lines(folder)]
 
 
 def test_the_loss_falls_and_the_metrics_are_written(config: Config, store: Store, tmp_path: Path) -> None:
@@ -62,7 +80,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_curve(config: Config, stor
     assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)
 
 
-def run_command(config: Config, store: Store, folder: Path, *, processes: int) -> None:
+def start_command(config: Config, store: Store, folder: Path, *, processes: int) -> subprocess.Popen[str]:
     """Train as ``bin/train`` does, in processes of its own."""
     preset = folder.with_suffix(".toml")
     sections = [[f"[{s}]", *(f"{k} = {json.dumps(v)}" for k, v in table.items())] for s, table in to_dict(config).items()]
@@ -70,8 +88,13 @@ def run_command(config: Config, store: Store, folder: Path, *, processes: int) -
     command = [sys.executable, "-m", "training.train", str(store.path), "--out", str(folder)]
     command += ["--preset", str(preset), "--processes", str(processes), "--device", "cpu"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=110, env=environment)
-    assert done.returncode == 0, done.stderr
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def run_command(config: Config, store: Store, folder: Path, *, processes: int) -> None:
+    with start_command(config, store, folder, processes=processes) as process:
+        _, errors = process.communicate(timeout=110)
+    assert process.returncode == 0, errors
 
 
 def test_two_processes_train_as_one(config: Config, store: Store, tmp_path: Path) -> None:
@@ -152,10 +175,10 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert rate_at(1.0, 0.1) == 0.0
 
 
-@pytest.mark.parametrize("board_input", ["none", "sum", "attacks"])
-def test_steps_with_a_cache_equal_the_training_pass(board_input: str) -> None:
+@pytest.mark.parametrize("board_input", get_args(BoardInput))
+def test_steps_with_a_cache_equal_the_training_pass(board_input: BoardInput) -> None:
     torch.manual_seed(2)
-    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input=board_input))  # type: ignore[arg-type]
+    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input=board_input, board_width=16))
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.3)
     B, T, cut = 2, 12, 5
@@ -190,16 +213,134 @@ def test_packed_games_do_not_see_each_other() -> None:
     assert torch.allclose(both[:, 4:], alone, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["smoke", "first"])
+def test_every_board_input_learns_through_all_its_weights() -> None:
+    for board_input in get_args(BoardInput):
+        net = Net(ModelConfig(layers=1, width=16, heads=2, context=32, board_input=board_input, board_width=16))
+        for p in net.parameters():
+            torch.nn.init.normal_(p, std=0.3)
+        shape = (3, 8)
+        moves, state, board = torch.randint(0, 9, shape), torch.randint(0, 3, (*shape, 4)), torch.randint(0, 13, (*shape, 64))
+        logits, wdl = net(moves, board, state, torch.randint(0, 5, (*shape, 3)), torch.zeros(shape, dtype=torch.long))
+        (logits.square().mean() + wdl.square().mean()).backward()  # type: ignore[no-untyped-call]
+        silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+        assert silent == []
+
+
+def test_muon_has_the_blocks_and_the_small_board_net_and_adamw_the_rest() -> None:
+    net = Net(ModelConfig(layers=2, width=16, heads=2, board_input="conv", board_layers=1))
+    muon, adamw = (
+        {id(p) for g in o.param_groups for p in g["params"]} for o in make_optimizers(net, OptimizerConfig(kind="muon"))
+    )
+    assert muon | adamw == {id(p) for p in net.parameters()}
+    assert not muon & adamw
+    assert len(muon) == 2 * 4 + 3
+    assert id(net.move_head) in adamw
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in PRESETS.glob("*.toml")))
 def test_presets_load(name: str) -> None:
     assert from_dict(to_dict(load_preset(name)), where="test") == load_preset(name)
 
 
-def test_a_misspelt_key_is_named(tmp_path: Path) -> None:
+def test_a_blind_twin_differs_from_its_board_fed_one_in_nothing_else() -> None:
+    twins = [p.stem for p in PRESETS.glob("*-blind.toml")]
+    assert sorted(twins) == ["gpu-30min-blind", "laptop-blind", "smoke-blind"]
+    for twin in twins:
+        seeing = load_preset(twin.removesuffix("-blind"))
+        model = dataclasses.replace(seeing.model, board_input="none")
+        assert load_preset(twin) == dataclasses.replace(seeing, model=model)
+
+
+def test_changes_lie_over_the_preset() -> None:
+    changed = load_preset("laptop", ["model.layers=2", "optimizer.kind=adamw", "run.minutes=1.5"])
+    assert (changed.model.layers, changed.optimizer.kind, changed.run.minutes) == (2, "adamw", 1.5)
+    assert changed.model.width == load_preset("laptop").model.width
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[model]\nwdth = 64\n", r"unknown key 'wdth'; known are .*width"),
+        ("[model]\nwidth = 64.5\n", r"\[model\] width: expected a whole number, got 64.5"),
+        ("[optimizer]\nema = true\n", r"ema: expected a number, got True"),
+        ("[model]\nboard_input = 'all'\n", r"expected one of none, sum, attacks, conv, squares, got 'all'"),
+        ("[modle]\nwidth = 64\n", r"unknown section \[modle\]"),
+        ("width = 64\n", r"got the key 'width' outside"),
+        ("[model\n", r"is no valid TOML"),
+        ("extends = 'nosuch'\n", r"expected a preset"),
+    ],
+)
+def test_a_mistake_in_a_preset_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text("[model]\nwdth = 64\n")
-    with pytest.raises(ConfigError, match=r"unknown key 'wdth'; known are .*width"):
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
         load_preset(str(path))
+
+
+def test_a_preset_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"extends = {json.dumps(str(path))}\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        load_preset(str(path))
+
+
+def test_the_average_of_the_weights_is_what_plays_and_survives_a_stop(config: Config, store: Store, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, ema=0.8))
+    whole = make_trainer(config, store, tmp_path / "whole")
+    whole.run()
+    cut = make_trainer(config, store, tmp_path / "cut")
+    cut._stop.asked = True
+    cut.run()
+    again = make_trainer(config, store, tmp_path / "cut")
+    again.run()
+    playing = [checkpoint.load_net(tmp_path / name)[0].move_head for name in ("whole", "cut")]
+    assert torch.allclose(*playing, atol=1e-6)
+    assert torch.equal(playing[0], whole.playing.move_head)
+    assert not torch.allclose(playing[0], whole.net.move_head, atol=1e-4)
+
+
+def test_the_average_is_the_mean_that_its_decay_says(config: Config) -> None:
+    net = Net(config.model)
+    average = Average(net, decay=0.9)
+    want = net.move_head.detach().clone()
+    for step in range(1, 300):
+        with torch.no_grad():
+            net.move_head.normal_()
+        average.update(net, step=step)
+        keep = min(0.9, step / (10 + step))
+        want = want * keep + net.move_head.detach() * (1 - keep)
+    assert torch.allclose(average.net.move_head, want, atol=1e-5)
+
+
+def test_a_killed_run_goes_on_with_the_same_curve(config: Config, store: Store, tmp_path: Path) -> None:
+    """SIGKILL at whatever step it strikes: what was saved before goes on, and every step's loss is the whole run's."""
+    run = dataclasses.replace(config.run, steps=400, save_every_minutes=1e-6)
+    config = dataclasses.replace(config, run=run)
+    run_command(config, store, tmp_path / "whole", processes=1)
+    with start_command(config, store, tmp_path / "cut", processes=1) as process:
+        metrics = tmp_path / "cut" / checkpoint.METRICS
+        while process.poll() is None and not (metrics.is_file() and len(losses(tmp_path / "cut")) > 40):
+            time.sleep(0.005)
+        process.kill()
+    before = len(losses(tmp_path / "cut"))
+    assert 40 < before < 400
+    run_command(config, store, tmp_path / "cut", processes=1)
+    by_step = {line["step"]: line["move_nll"] for line in train_lines(tmp_path / "cut")}
+    assert [by_step[step] for step in range(1, 401)] == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)
+
+
+def test_no_room_on_the_disk_is_one_line(config: Config, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(config, store, tmp_path)
+    trainer._save()
+    kept = (tmp_path / checkpoint.STATE).read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(ConfigError, match="No space left on device.*give the same command again"):
+        trainer.run()
+    assert (tmp_path / checkpoint.STATE).read_bytes() == kept
 
 
 @pytest.mark.parametrize(
