@@ -5,6 +5,7 @@
     match versus A B           two players, with a sequential test if wanted
     match robin | generate     everyone against everyone; by games a pairing, or by games in all
     match rate | report        ratings from any PGN; plots and a page from results
+    match verdict | best       does a net beat the best of its experts; who is the best
     match anchors | equality   Stockfish's levels against each other; by depth against by time
     match tournament           the engine in cutechess-cli or fastchess
     match book                 a new opening book
@@ -48,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     equality.add_argument("--movetime", type=int, default=100, help="milliseconds a move (default: %(default)s)")
     _common(equality, games=200, each="a level")
     _rating(all_commands.add_parser("rate", help="ratings from PGN files"), all_commands.add_parser("report", help="a page"))
+    _verdict(all_commands.add_parser("verdict", help="does a net beat the best of its experts? from matches played earlier"))
+    best = all_commands.add_parser("best", help="the name of the strongest player of matches, for scripts")
+    best.add_argument("folder", type=Path, nargs="+", help="of a match")
     tournament.add_options(all_commands.add_parser("tournament", help="the engine in cutechess-cli or fastchess"))
     _book(all_commands.add_parser("book", help="make an opening book from the net's own openings, checked by Stockfish"))
     return options
@@ -115,8 +119,21 @@ def _rating(rate: argparse.ArgumentParser, report: argparse.ArgumentParser) -> N
     report.add_argument("folder", type=Path, nargs="+", help="of a match")
     report.add_argument("--out", type=Path, help="folder for page and plots (default: the first match's)")
     for options in (rate, report):
-        options.add_argument("--anchor", action="append", default=[], metavar="NAME=ELO", help="a player whose rating is known")
-        options.add_argument("--no-anchors", action="store_true", help="forget Stockfish's own table: the pool's mean is 0")
+        _anchors(options)
+
+
+def _anchors(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--anchor", action="append", default=[], metavar="NAME=ELO", help="a player whose rating is known")
+    options.add_argument("--no-anchors", action="store_true", help="forget Stockfish's own table: the pool's mean is 0")
+
+
+def _verdict(options: argparse.ArgumentParser) -> None:
+    options.add_argument("folder", type=Path, help="of a match of the net with its best expert (by versus)")
+    options.add_argument(
+        "--pool", type=Path, action="append", default=[], help="folder of a match with the net at temperatures up to 1"
+    )
+    options.add_argument("--json", type=Path, help="also write all numbers there")
+    _anchors(options)
 
 
 def _book(options: argparse.ArgumentParser) -> None:
@@ -131,7 +148,7 @@ _COMMANDS = {
     "play": commands.ladder, "sweep": commands.ladder, "versus": commands.versus, "robin": commands.robin,
     "generate": commands.generate, "anchors": commands.anchors, "equality": commands.equality,
     "rate": commands.rate_files, "report": commands.make_report, "book": commands.make_book,
-    "tournament": tournament.run,
+    "tournament": tournament.run, "verdict": commands.verdict, "best": commands.best,
 }  # fmt: skip
 
 

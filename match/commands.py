@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import math
 import os
 import sys
@@ -34,6 +35,7 @@ from match.results import Results, write_whole
 from match.runner import play
 from match.schedule import SWEEP_TEMPERATURES, fixtures, gauntlet, round_robin
 from match.sprt import Sprt, difference, pentanomial
+from match.verdict import as_json, judge, the_two, told
 
 ANCHORS = {f"Stockfish level {level}": float(elo) for level, elo in SKILL_LEVEL_ELO.items()}
 _PAPER_ANCHORS = {f"Stockfish level {level}": elo for level, elo in PAPER_LEVELS.items()}
@@ -335,12 +337,7 @@ def _page(games: Sequence[Played], ratings: Sequence[Rating], text: str, out: Pa
 
 def make_report(arguments: argparse.Namespace) -> None:
     """``report``: the page and plots of finished or interrupted matches, together."""
-    games: list[Played] = []
-    for folder in arguments.folder:
-        path = folder / "results.jsonl"
-        if not path.is_file():
-            raise MatchError(f"expected the folder of a match (with results.jsonl), got {folder}")
-        games += _games_of(path, first=len(games))
+    games = _folder_games(arguments.folder)
     if not games:
         raise MatchError("expected finished games, found none")
     scores = [game.score() for game in games]
@@ -351,6 +348,35 @@ def make_report(arguments: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     print(text)
     _page(games, ratings, text, out)
+
+
+def verdict(arguments: argparse.Namespace) -> None:
+    """``verdict``: whether a net beats the best of its experts, from a match of the two and, if wanted, a pool."""
+    match = [game.score() for game in _folder_games([arguments.folder])]
+    pool = [game.score() for game in _folder_games(arguments.pool)]
+    net, expert = the_two(match)
+    found = judge(match, net=net, expert=expert, pool=rate(pool, _chosen_anchors(arguments)) if pool else ())
+    print(told(found))
+    if arguments.json is not None:
+        write_whole(arguments.json, json.dumps(as_json(found), indent=1) + "\n")
+
+
+def best(arguments: argparse.Namespace) -> None:
+    """``best``: the name of the strongest player of finished matches, for scripts."""
+    games = _folder_games(arguments.folder)
+    if not games:
+        raise MatchError("expected finished games, found none")
+    print(rate([game.score() for game in games], {})[0].name)
+
+
+def _folder_games(folders: Sequence[Path]) -> list[Played]:
+    games: list[Played] = []
+    for folder in folders:
+        path = folder / "results.jsonl"
+        if not path.is_file():
+            raise MatchError(f"expected the folder of a match (with results.jsonl), got {folder}")
+        games += _games_of(path, first=len(games))
+    return games
 
 
 def _games_of(path: Path, *, first: int) -> list[Played]:
@@ -412,5 +438,6 @@ def cores() -> int:
 
 
 __all__ = [
-    "anchors", "cores", "equality", "generate", "ladder", "make_book", "make_report", "rate_files", "robin", "versus",
+    "anchors", "best", "cores", "equality", "generate", "ladder", "make_book", "make_report", "rate_files", "robin",
+    "verdict", "versus",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Plots of a match as PNG bytes: rating against temperature, score by level, game length.
 
-Knows matplotlib and how players' names tell temperature and level. Does not know files or HTML.
+Knows matplotlib and how players' names tell a level. Does not know files or HTML.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from matplotlib.figure import Figure
 
 from match.game import Played
 from match.ratings import Rating
-from match.report import cross_scores
+from match.report import cross_scores, temperature_of
 
-_TEMPERATURE = re.compile(r"(.*?)\s*T=([0-9.e+-]+)$")
 _LEVEL = re.compile(r"Stockfish level (\d+)$")
 _MOST_LINES = 14  # of players without a temperature: more cannot be told apart
 _LABEL_SHARE = 0.032  # of the picture's height, for a name
@@ -34,15 +33,6 @@ def plots(games: Sequence[Played], ratings: Sequence[Rating]) -> dict[str, bytes
         "game-length": _game_length(games),
     }
     return {name: png for name, png in made.items() if png is not None}
-
-
-def temperature_of(name: str) -> tuple[str, float] | None:
-    """A net's name and temperature, from a player's."""
-    found = _TEMPERATURE.match(name)
-    try:
-        return (found[1], float(found[2])) if found else None
-    except ValueError:
-        return None
 
 
 def _axes(width: float = 7.5, height: float = 4.5) -> tuple[Figure, Any]:
