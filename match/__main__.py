@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _verdict(all_commands.add_parser("verdict", help="does a net beat the best of its experts? from matches played earlier"))
     best = all_commands.add_parser("best", help="the name of the strongest player of matches, for scripts")
     best.add_argument("folder", type=Path, nargs="+", help="of a match")
+    best.add_argument("--among", type=Path, metavar="FILE.toml", help="only players of this population")
     tournament.add_options(all_commands.add_parser("tournament", help="the engine in cutechess-cli or fastchess"))
     _book(all_commands.add_parser("book", help="make an opening book from the net's own openings, checked by Stockfish"))
     return options
@@ -133,6 +134,7 @@ def _verdict(options: argparse.ArgumentParser) -> None:
         "--pool", type=Path, action="append", default=[], help="folder of a match with the net at temperatures up to 1"
     )
     options.add_argument("--json", type=Path, help="also write all numbers there")
+    options.add_argument("--note", action="append", default=[], metavar="NAME=VALUE", help="kept with the numbers")
     _anchors(options)
 
 

@@ -29,7 +29,7 @@ from match.engines import INSTALL_STOCKFISH, find_stockfish
 from match.game import Played, Rules
 from match.glicko2 import PAPER_LEVELS, Glicko, paper_ratings
 from match.players import SKILL_LEVEL_ELO, NetPlayer, Player, stockfish_level
-from match.population import Cast, distinct
+from match.population import Cast, distinct, read_population
 from match.ratings import Rating, Score, rate
 from match.results import Results, write_whole
 from match.runner import play
@@ -356,6 +356,7 @@ def verdict(arguments: argparse.Namespace) -> None:
     pool = [game.score() for game in _folder_games(arguments.pool)]
     net, expert = the_two(match)
     found = judge(match, net=net, expert=expert, pool=rate(pool, _chosen_anchors(arguments)) if pool else ())
+    found.notes.update(note.partition("=")[::2] for note in arguments.note)
     print(told(found))
     if arguments.json is not None:
         write_whole(arguments.json, json.dumps(as_json(found), indent=1) + "\n")
@@ -363,10 +364,12 @@ def verdict(arguments: argparse.Namespace) -> None:
 
 def best(arguments: argparse.Namespace) -> None:
     """``best``: the name of the strongest player of finished matches, for scripts."""
-    games = _folder_games(arguments.folder)
-    if not games:
-        raise MatchError("expected finished games, found none")
-    print(rate([game.score() for game in games], {})[0].name)
+    rated = [r.name for r in rate([game.score() for game in _folder_games(arguments.folder)], {})]
+    among = set(rated if arguments.among is None else read_population(arguments.among))
+    found = [name for name in rated if name in among]
+    if not found:
+        raise MatchError(f"expected finished games{' of the players in --among' * bool(arguments.among)}, found none")
+    print(found[0])
 
 
 def _folder_games(folders: Sequence[Path]) -> list[Played]:

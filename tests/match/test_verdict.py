@@ -120,18 +120,21 @@ def test_the_command_reads_folders_and_writes_json(command: Command, tmp_path: P
     match = write_match(tmp_path / "match", simulated(120, pairs=200))
     sweep = [*simulated(120, pairs=100), *simulated(-150, pairs=100, net="net T=1")]
     pool = write_match(tmp_path / "sweep", sweep)
-    status, text, _ = command(["verdict", match, "--pool", pool, "--json", tmp_path / "v.json"])
+    status, text, _ = command(["verdict", match, "--pool", pool, "--json", tmp_path / "v.json", "--note", "games=60000"])
     assert status == 0
     assert "verdict: transcends" in text
     assert "rating falls as temperature rises to 1: yes" in text
     found = json.loads((tmp_path / "v.json").read_text())
     assert found["verdict"] == "transcends"
     assert found["games"] == 400
+    assert found["notes"] == {"games": "60000"}
     assert found["elo"] == pytest.approx(elo_of(found["score"]), abs=0.01)
     assert [r["name"] for r in found["ratings"]] == ["net T=0.001", EXPERT, "net T=1"]
     assert not found["temperatures"]["average_is_above"]
     status, text, _ = command(["best", pool])
     assert (status, text) == (0, "net T=0.001\n")
+    (tmp_path / "p.toml").write_text(f'[[player]]\nname = "{EXPERT}"\nbuiltin = "random"\n')
+    assert command(["best", pool, "--among", tmp_path / "p.toml"])[1] == f"{EXPERT}\n"
     status, _, error = command(["verdict", tmp_path])
     assert status == 2
     assert "expected the folder of a match" in error

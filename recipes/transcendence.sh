@@ -1,0 +1,88 @@
+#!/bin/sh
+# Can a net beat every player that it learned from? From nothing to a verdict, on one machine.
+#
+#   recipes/transcendence.sh POPULATION [OUT]     noisy, specialists, herd, or a population file of your own
+#
+#   GAMES=60000 MINUTES=45 recipes/transcendence.sh noisy         the first verdict: some three hours on two cores
+#   ARM=blind recipes/transcendence.sh noisy                      the same games, a net that sees moves only
+#   GAMES=200000 MINUTES=300 recipes/transcendence.sh noisy runs/transcendence/noisy-200k
+#
+# Stop it whenever you like: the same command goes on. OUT (default: runs/transcendence/POPULATION) holds all of it; what the
+# report needs goes to docs/results/transcendence/, under OUT's name; then: python -m match.transcendence.
+#
+#   ARM           net (sees the board) or blind       PRESET, TRAIN   bin/train's preset, and more options for it
+#   GAMES         of the experts, to learn from       MINUTES         of training
+#   ROBIN_GAMES   a pairing, to rate the experts      SWEEP_GAMES     a temperature and expert
+#   MATCH_GAMES   net against the best expert         MATCH           more options for the net's matches (--device cuda)
+#   RESULTS       where the result files go
+#
+# Training games begin with four random plies, so that nothing but the experts' own moves can be learnt from them; the matches
+# begin from match/book.txt, which the net has never seen.
+set -eu
+trap 'exit 130' INT TERM # a training that is told to stop ends well; the recipe must not take that for its end
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+case ${1:?expected a population: noisy, specialists, herd or a file} in
+*.toml) population=$1 ;;
+*) population=$root/match/populations/$1.toml ;;
+esac
+[ -f "$population" ] || { echo "expected a population at $population" >&2 && exit 2; }
+out=${2:-$root/runs/transcendence/$(basename "$population" .toml)}
+name=$(basename "$out")
+arm=${ARM:-net} preset=${PRESET:-laptop} games=${GAMES:-60000} minutes=${MINUTES:-45}
+work=$out/$arm
+results=${RESULTS:-$root/docs/results/transcendence}/$name
+mkdir -p "$work" "$out/done" "$results/$arm"
+case $arm in
+net) board= ;;
+blind) board="--board-input none" ;;
+*) echo "expected ARM=net or ARM=blind, got $arm" >&2 && exit 2 ;;
+esac
+
+# once STEP COMMAND…: run it unless it has come to its end before; what it took is kept in seconds.
+once() {
+  step=$1 && shift
+  [ ! -e "$out/done/$step" ] || return 0
+  echo "$name: $step" >&2
+  began=$(date +%s)
+  "$@"
+  echo $(($(date +%s) - began)) >"$out/done/$step"
+}
+
+# A match goes on by itself and can be made longer, so its mark holds its length.
+once "games-$games" "$root/bin/match" generate "$population" --games "$games" --openings random:4 --out "$out/games" --no-page
+once store "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/store"
+
+# Stockfish's level 0 and the rungs below it tie the experts to Stockfish's scale.
+robin=${ROBIN_GAMES:-100}
+once "experts-$robin" "$root/bin/match" robin "$population" stockfish:0 "$root/match/populations/ladder-down.toml" \
+  --games "$robin" --out "$out/experts" --no-page
+[ -s "$out/best" ] || "$root/bin/match" best "$out/experts" --among "$population" >"$out/best"
+best=$(cat "$out/best")
+echo "$name: the best expert is $best" >&2
+
+# shellcheck disable=SC2086 # options are words
+once "$arm-train" "$root/bin/train" "$out/store" --out "$work/run" --preset "$preset" --minutes "$minutes" $board ${TRAIN:-}
+once "$arm-export" "$root/bin/export" "$work/run" --out "$work/net.onnx" --name "$arm" --store "$out/store"
+once "$arm-evaluation" "$root/bin/evaluate" "$work/run" "$out/store" --out "$work/evaluation.json"
+
+sweep=${SWEEP_GAMES:-40} match=${MATCH_GAMES:-1000}
+# shellcheck disable=SC2086
+once "$arm-match-$match" "$root/bin/match" versus "net:$work/net.onnx@0.001" "$population:$best" --games "$match" \
+  --out "$work/match" --no-page ${MATCH:-}
+# shellcheck disable=SC2086
+once "$arm-sweep-$sweep" "$root/bin/match" sweep --net "$work/net.onnx" --levels --builtin --opponent "$population" \
+  --games "$sweep" --out "$work/sweep" --no-page ${MATCH:-}
+
+"$root/bin/match" verdict "$work/match" --pool "$work/sweep" --pool "$out/experts" --json "$work/verdict.json" \
+  --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
+  --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(cat "$out/done/$arm-train")" \
+  --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
+  --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$work/verdict.txt"
+cat "$work/verdict.txt"
+
+cp "$population" "$results/population.toml"
+cp "$out/experts/table.txt" "$results/experts.txt"
+"$root/bin/data" inspect "$out/store" >"$results/store.txt"
+cp "$work/verdict.json" "$work/verdict.txt" "$work/evaluation.json" "$results/$arm/"
+cp "$work/sweep/table.txt" "$results/$arm/sweep.txt"
+cp "$work/match/table.txt" "$results/$arm/match.txt"
