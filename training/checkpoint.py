@@ -30,8 +30,9 @@ from torch.optim import Optimizer
 from engine.errors import ConfigError
 from training.config import Config, load_config, to_dict
 from training.model import Net
+from training.record import METRICS as METRICS
 
-WEIGHTS, STATE, CONFIG, RUN, METRICS = "model.safetensors", "state.pt", "config.json", "run.json", "metrics.jsonl"
+WEIGHTS, STATE, CONFIG, RUN = "model.safetensors", "state.pt", "config.json", "run.json"
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -123,9 +124,3 @@ def commit() -> str:
         ).stdout.strip()  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def append_metrics(folder: Path, line: dict[str, Any]) -> None:
-    """One more line of metrics.jsonl."""
-    with (folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")

@@ -27,7 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from engine.errors import ConfigError, TranscendenceError
 from engine.vocabulary import MOVES
-from training import checkpoint
+from training import checkpoint, record
 from training.average import Average
 from training.batches import Reader, Rows, select
 from training.config import Config, RunConfig
@@ -246,7 +246,7 @@ class Trainer:
                 "kind": "train", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3),
                 "plies_per_s": round(speed), "rate": group["lr"] / group["peak_lr"], **losses,
             }  # fmt: skip
-            checkpoint.append_metrics(self.folder, line)
+            record.append(self.folder, line)
 
     def _validate(self) -> Metrics | None:
         """Metrics on the validation split, by the first process alone."""
@@ -259,7 +259,7 @@ class Trainer:
             )  # fmt: skip
         metrics = evaluate(self.playing, self._validation)
         line = {"kind": "validation", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3)}
-        checkpoint.append_metrics(self.folder, line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
+        record.append(self.folder, line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
         print(
             f"step {self.step}, {self.plies:,} plies, {self.minutes:.1f} min: {describe(metrics)}", file=sys.stderr, flush=True
         )
