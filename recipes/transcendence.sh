@@ -82,7 +82,7 @@ cat "$work/verdict.txt"
 
 cp "$population" "$results/population.toml"
 cp "$out/experts/table.txt" "$results/experts.txt"
-"$root/bin/data" inspect "$out/store" >"$results/store.txt"
+(cd "$out" && "$root/bin/data" inspect store) >"$results/store.txt" # no path of this machine in it
 cp "$work/verdict.json" "$work/verdict.txt" "$work/evaluation.json" "$results/$arm/"
 cp "$work/sweep/table.txt" "$results/$arm/sweep.txt"
 cp "$work/match/table.txt" "$results/$arm/match.txt"
