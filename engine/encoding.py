@@ -7,7 +7,9 @@ swapped. Does not know tensors of many games (``training.replay`` makes the same
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import bisect
+import functools
+from collections.abc import Hashable, Iterable
 from enum import IntEnum
 
 import chess
@@ -45,7 +47,9 @@ RATINGS_SIZES = (RATING_BUCKETS, RATING_BUCKETS, 5)
 """Number of values of each ``ratings`` column: the mover's bucket, the opponent's bucket, the rating scale."""
 
 
+_FIFTY: list[int] = FIFTY_LIMITS.tolist()
 _PIECE_VALUES = np.array([1, 2, 3, 4, 5, 6, 6], np.uint8)  # of the six kinds, and what the opponent's men add
+_MEN = np.arange(1, PIECE_CODES, dtype=np.uint8)[:, None, None]
 _BLOCK = 4096  # positions whose bitboards stay in the processor's cache while they are worked on
 
 
@@ -64,12 +68,28 @@ def rating_bucket(rating: int) -> int:
     return 0 if rating <= 0 else min(max(rating // 100 - 4, 1), RATING_BUCKETS - 1)
 
 
+@functools.cache
+def _ids(turn: chess.Color) -> list[int]:
+    """Id by source + 64 x target + 4096 x promotion code, as ``turn`` sees it; -1 where there is none. A list, for numpy
+    takes three times as long to give one number."""
+    by_move = ID_OF.transpose(2, 1, 0).reshape(-1)
+    seen = by_move if turn == chess.WHITE else np.where(by_move < 0, -1, FLIP[by_move].astype(np.int64))
+    ids: list[int] = seen.tolist()
+    return ids
+
+
+def move_ids(moves: Iterable[chess.Move], turn: chess.Color) -> list[int]:
+    """The id of each move as the side ``turn`` sees it; -1 for one that the vocabulary lacks. No drops."""
+    ids = _ids(turn)
+    return [ids[m.from_square | m.to_square << 6 | ((m.promotion or 1) - 1) << 12] for m in moves]
+
+
 def move_id(move: chess.Move, turn: chess.Color) -> int:
     """The id of ``move`` as the side ``turn`` sees it. Raises KeyError for a move outside the vocabulary (a drop, null)."""
-    found = -1 if not move or move.drop else int(ID_OF[move.from_square, move.to_square, (move.promotion or 1) - 1])
+    found = -1 if move.drop else move_ids((move,), turn)[0]
     if found < 0:
         raise KeyError(f"expected a move from one square to another that a queen or a knight could make, got {move.uci()}")
-    return found if turn == chess.WHITE else int(FLIP[found])
+    return found
 
 
 def piece_codes(board: chess.Board) -> NDArray[np.uint8]:
@@ -99,8 +119,8 @@ def attack_codes(pieces: NDArray[np.uint8]) -> NDArray[np.uint8]:
     codes = np.empty(pieces.shape, np.uint8)
     for begin in range(0, len(pieces), _BLOCK):
         block = pieces[begin : begin + _BLOCK]
-        planes = [np.packbits(block == kind, axis=1, bitorder="little").view(np.uint64)[:, 0] for kind in range(1, PIECE_CODES)]
-        own, enemy = least_attackers(np.stack(planes).reshape(2, 6, len(block)))
+        planes = np.packbits(block == _MEN, axis=2, bitorder="little").view(np.uint64)
+        own, enemy = least_attackers(planes.reshape(2, 6, len(block)))
         np.multiply(own, np.uint8(len(ATTACKER_CLASSES)), out=codes[begin : begin + _BLOCK])
         codes[begin : begin + _BLOCK] += enemy
     return codes
@@ -116,7 +136,7 @@ def state_codes(board: chess.Board, repetitions: int) -> NDArray[np.int64]:
         + 8 * board.has_queenside_castling_rights(them)
     )
     en_passant = chess.square_file(board.ep_square) + 1 if _en_passant_possible(board) and board.ep_square is not None else 0
-    fifty = int(np.searchsorted(FIFTY_LIMITS, board.halfmove_clock, side="right"))
+    fifty = bisect.bisect_right(_FIFTY, board.halfmove_clock)
     return np.array([castling, en_passant, min(repetitions, 2), fifty], dtype=np.int64)
 
 

@@ -59,6 +59,8 @@ class Remembered:
 
     def put(self, key: bytes, evaluation: Evaluation) -> None:
         """Keep an evaluation. Its logits came as float32, so nothing is lost in keeping them so."""
+        if not self._room:
+            return
         moves = np.array([packed_move(m) for m in evaluation.moves], np.uint16)
         entry = np.array(evaluation.wdl).tobytes() + moves.tobytes() + evaluation.logits.astype(np.float32).tobytes()
         self._used += len(entry) + _ENTRY_OVERHEAD

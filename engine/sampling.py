@@ -86,8 +86,14 @@ def choose(evaluation: Evaluation, board: chess.Board, sampling: Sampling, *, ra
     if sampling.avoid_repetition:
         allowed = _without_draws(evaluation, board, temperature=temperature)
     probabilities = policy(allowed, temperature=temperature, top_p=sampling.top_p)
-    i = int(probabilities.argmax()) if temperature <= 0 else int(random.choice(len(probabilities), p=probabilities))
+    i = int(probabilities.argmax()) if temperature <= 0 else _drawn(probabilities, random)
     return Choice(evaluation.moves[i], float(probabilities[i]), probabilities)
+
+
+def _drawn(probabilities: NDArray[np.float64], random: np.random.Generator) -> int:
+    """As ``random.choice`` with these probabilities, the same draw even, without its checks: they take ten times as long."""
+    shares = probabilities.cumsum()
+    return int((shares / shares[-1]).searchsorted(random.random(), side="right"))
 
 
 def _without_draws(evaluation: Evaluation, board: chess.Board, *, temperature: float) -> Evaluation:

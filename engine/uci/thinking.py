@@ -196,7 +196,6 @@ def _delay(task: Task) -> None:
 
 
 def _info(task: Task, line: Judged, *, multipv: int, nodes: int) -> Info:
-    mates = _after(task.board, line.move).is_checkmate()
     reply = _reply_text(task, line.move, line.reply)
     pv = (_text(task, line.move), reply) if reply else (_text(task, line.move),)
     return Info(
@@ -204,11 +203,21 @@ def _info(task: Task, line: Judged, *, multipv: int, nodes: int) -> Info:
         seldepth=len(pv),
         multipv=multipv,
         score_cp=score_cp(line.wdl),
-        mate=1 if mates else None,
+        mate=1 if _mates(task.board, line.move) else None,
         wdl=wdl_permille(line.wdl) if task.settings.show_wdl else None,
         nodes=nodes,
         time_ms=task.search.elapsed_ms(),
     )
+
+
+def _mates(board: chess.Board, move: chess.Move) -> bool:
+    if not board.gives_check(move):
+        return False
+    board.push(move)  # a copy would copy the whole game
+    try:
+        return board.is_checkmate()
+    finally:
+        board.pop()
 
 
 def _text(task: Task, move: chess.Move) -> str:
@@ -216,4 +225,8 @@ def _text(task: Task, move: chess.Move) -> str:
 
 
 def _reply_text(task: Task, move: chess.Move, reply: chess.Move | None) -> str | None:
-    return write_move(_after(task.board, move), reply, chess960=task.settings.chess960) if reply else None
+    if reply is None:
+        return None
+    after = task.board.copy(stack=False)
+    after.push(move)
+    return write_move(after, reply, chess960=task.settings.chess960)

@@ -13,6 +13,7 @@ from engine.errors import NetError, PositionError
 from engine.evaluation import Remembered
 from engine.evaluator import Evaluation, Evaluator, GameCache, Players, Request
 from engine.net import Net, Outputs, Past, Tokens, find_net
+from engine.shelf import copied
 
 PLAYERS = Players(1500, 1800, 1)
 OTHER = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R b KQkq - 0 1"
@@ -102,6 +103,40 @@ def test_many_games_of_different_lengths_at_once(net: Net) -> None:
         if turn % 7 == 6:
             for i, evaluation in zip(live, found, strict=True):
                 assert_same(evaluation, fresh(net, boards[i]))
+
+
+def test_games_end_and_others_take_their_place(net: Net) -> None:
+    """More games than a shelf holds; some end and are dropped, new ones come, and two sets are asked for in turn."""
+    random, evaluator = np.random.default_rng(7), Evaluator(net, hash_mb=0)
+    games = [(chess.Board(), evaluator.new_game()) for _ in range(40)]
+    for turn in range(24):
+        for number, (board, _) in enumerate(games):
+            if board.is_game_over() or random.random() < 0.03:
+                games[number] = (chess.Board(OTHER), evaluator.new_game())
+        if turn == 16:
+            del games[6:]  # the match runs out: what is left moves closer together
+        asked = games if turn < 8 else games[turn % 2 :: 2]
+        found = evaluator.evaluate([Request(board, cache, PLAYERS) for board, cache in asked])
+        for (board, _), evaluation in list(zip(asked, found, strict=True))[:: 1 if turn > 16 else 9]:
+            assert_same(evaluation, fresh(net, board))
+        for board, _ in asked:
+            push_random(board, random)
+            if not board.is_game_over():
+                push_random(board, random)
+
+
+def test_games_that_advance_together_lie_together_and_are_not_copied(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    random, evaluator = np.random.default_rng(8), Evaluator(net, hash_mb=0)
+    games = [(chess.Board(), evaluator.new_game()) for _ in range(20)]
+    copies: list[int] = []
+    monkeypatch.setattr("engine.evaluator.copied", lambda caches: copies.append(len(caches)) or copied(caches))
+    for _ in range(6):
+        for half in (games[::2], games[1::2]):
+            evaluator.evaluate([Request(board, cache) for board, cache in half])
+            for board, _ in half:
+                push_random(board, random)
+    assert copies == []
+    assert len({id(cache.shelf) for _, cache in games}) == 2
 
 
 class Counting:

@@ -119,3 +119,13 @@ def test_score_rises_with_the_expected_score() -> None:
     assert all(a <= b for a, b in itertools.pairwise(scores))
     assert score_cp((0.5, 0.0, 0.5)) == score_cp((0.0, 1.0, 0.0)) == 0
     assert score_cp((10 / 11, 0.0, 1 / 11)) == 400
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_draw_is_numpys_own_draw(seed: int) -> None:
+    """Recorded games stay what they are, and the shortcut is no other distribution."""
+    logits = np.random.default_rng(seed).normal(size=1 + seed % 20).tolist()
+    given = evaluation(logits)
+    chosen = choose(given, chess.Board(), Sampling(1.0), random=np.random.default_rng(seed)).move
+    wanted = np.random.default_rng(seed).choice(len(given.moves), p=policy(given, temperature=1.0))
+    assert chosen == given.moves[wanted]
