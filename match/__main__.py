@@ -6,6 +6,7 @@
     match robin | generate     everyone against everyone; by games a pairing, or by games in all
     match rate | report        ratings from any PGN; plots and a page from results
     match verdict | best       does a net beat the best of its experts; who is the best
+    match advantage | boards   where low temperature gains; how it shifts the choice on example boards
     match anchors | equality   Stockfish's levels against each other; by depth against by time
     match tournament           the engine in cutechess-cli or fastchess
     match book                 a new opening book
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from engine.encoding import Scale
 from engine.errors import MatchError, TranscendenceError
-from match import commands, openings, tournament
+from match import boards, commands, openings, studies, tournament
 from match.population import FORMS
 
 
@@ -53,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     best = all_commands.add_parser("best", help="the name of the strongest player of matches, for scripts")
     best.add_argument("folder", type=Path, nargs="+", help="of a match")
     best.add_argument("--among", type=Path, metavar="FILE.toml", help="only players of this population")
+    _advantage(all_commands.add_parser("advantage", help="what the net's moves are worth by temperature, judged by Stockfish"))
+    _boards(all_commands.add_parser("boards", help="example boards as SVG, with the net's moves by temperature"))
     tournament.add_options(all_commands.add_parser("tournament", help="the engine in cutechess-cli or fastchess"))
     _book(all_commands.add_parser("book", help="make an opening book from the net's own openings, checked by Stockfish"))
     return options
@@ -97,15 +100,19 @@ def _common(options: argparse.ArgumentParser, *, games: int, each: str) -> None:
     options.add_argument("--out", type=Path, help="folder for results; a match found there goes on (default: a new one)")
     options.add_argument("--workers", type=_positive, default=commands.cores(), help="engine processes (default: all cores)")
     options.add_argument("--at-once", type=_positive, default=64, help="games that a net plays side by side (default: 64)")
-    options.add_argument("--threads", type=_positive, default=1, help="CPU threads of the net")
-    options.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the net runs")
-    options.add_argument("--rating", type=int, help="that the net is conditioned on; 0 = unknown (default: the net's own)")
-    options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
+    _net_options(options)
     options.add_argument("--most-moves", type=_positive, default=300, help="then it is a draw (the paper: 89; default: 300)")
     options.add_argument(
         "--adjudicate", type=int, default=0, metavar="POINTS", help="material lead that wins after ten plies (default: play on)"
     )
     options.add_argument("--no-page", action="store_true", help="no plots and no HTML page at the end")
+
+
+def _net_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--threads", type=_positive, default=1, help="CPU threads of the net")
+    options.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the net runs")
+    options.add_argument("--rating", type=int, help="that the net is conditioned on; 0 = unknown (default: the net's own)")
+    options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
 
 
 def _positive(text: str) -> int:
@@ -138,6 +145,27 @@ def _verdict(options: argparse.ArgumentParser) -> None:
     _anchors(options)
 
 
+def _advantage(options: argparse.ArgumentParser) -> None:
+    options.add_argument("folder", type=Path, help="of a match: its games give the states")
+    options.add_argument("--states", type=_positive, default=500, help="one a game (default: %(default)s)")
+    options.add_argument("--limit", default="depth=10", help="of Stockfish for all moves of a state (default: %(default)s)")
+    options.add_argument("--out", type=Path, required=True, help="folder for table, numbers and figure")
+    _study(options)
+
+
+def _boards(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--positions", type=Path, default=boards.EXAMPLES, help="lines of name | FEN or start | moves")
+    options.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    _study(options)
+
+
+def _study(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--workers", type=_positive, default=commands.cores(), help="engine processes (default: all cores)")
+    _net_options(options)
+
+
 def _book(options: argparse.ArgumentParser) -> None:
     options.add_argument("--out", type=Path, default=openings.BOOK)
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
@@ -151,6 +179,7 @@ _COMMANDS = {
     "generate": commands.generate, "anchors": commands.anchors, "equality": commands.equality,
     "rate": commands.rate_files, "report": commands.make_report, "book": commands.make_book,
     "tournament": tournament.run, "verdict": commands.verdict, "best": commands.best,
+    "advantage": studies.gains, "boards": studies.examples,
 }  # fmt: skip
 
 

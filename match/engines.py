@@ -46,6 +46,8 @@ class Line:
     """UCI."""
     score_cp: int
     """From the mover's side."""
+    wdl_permille: tuple[int, int, int] | None = None
+    """The mover's win, draw, loss, where the engine tells them (option UCI_ShowWDL)."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,14 @@ def _line(words: Sequence[str]) -> tuple[int, Line]:
     score = int(words[at + 2])
     if words[at + 1] == "mate":
         score = MATE_CP - score if score > 0 else -MATE_CP - score
-    return number, Line(words[words.index("pv") + 1], score)
+    return number, Line(words[words.index("pv") + 1], score, _wdl(words))
+
+
+def _wdl(words: Sequence[str]) -> tuple[int, int, int] | None:
+    if "wdl" not in words:
+        return None
+    win, draw, loss = (int(word) for word in words[words.index("wdl") + 1 :][:3])
+    return win, draw, loss
 
 
 class Engines:
