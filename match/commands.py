@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,15 @@ from match import openings, pgn, report
 from match.engines import INSTALL_STOCKFISH, find_stockfish
 from match.game import Played, Rules
 from match.glicko2 import PAPER_LEVELS, Glicko, paper_ratings
-from match.players import SKILL_LEVEL_ELO, NetPlayer, Player, stockfish_level
+from match.players import (
+    LEVEL_ANCHORS,
+    PAPER_MOVETIME,
+    SKILL_LEVEL_ELO,
+    NetPlayer,
+    Player,
+    level_name,
+    stockfish_level,
+)
 from match.population import Cast, distinct, read_population
 from match.ratings import Rating, Score, rate
 from match.results import Results, write_whole
@@ -37,8 +46,7 @@ from match.schedule import SWEEP_TEMPERATURES, fixtures, gauntlet, round_robin
 from match.sprt import Sprt, difference, pentanomial
 from match.verdict import as_json, judge, the_two, told
 
-ANCHORS = {f"Stockfish level {level}": float(elo) for level, elo in SKILL_LEVEL_ELO.items()}
-_PAPER_ANCHORS = {f"Stockfish level {level}": elo for level, elo in PAPER_LEVELS.items()}
+_PAPER_ANCHORS = {level_name(level, PAPER_MOVETIME): elo for level, elo in PAPER_LEVELS.items()}
 _LINE_S = 60.0  # without a terminal, progress is a line a minute
 _FIT_S = 5.0
 
@@ -148,23 +156,28 @@ def anchors(arguments: argparse.Namespace) -> None:
 
 def beside_table(games: Sequence[Score]) -> str:
     """Ratings of Stockfish's levels from their games alone, moved to the mean of Stockfish's table, beside that table."""
-    ratings = [r for r in rate(games, {}) if r.name in ANCHORS]
-    shift = sum(ANCHORS[r.name] - r.elo for r in ratings) / len(ratings)
-    lines = [f"{'level':18}  {'ours':>5}  {'95 % interval':15}  {'Stockfish':>9}  {'difference':>10}"]
-    for r in sorted(ratings, key=lambda r: ANCHORS[r.name]):
+    its_own = {level_name(level): elo for level, elo in SKILL_LEVEL_ELO.items()}
+    ratings = [r for r in rate(games, {}) if r.name in its_own]
+    shift = sum(its_own[r.name] - r.elo for r in ratings) / len(ratings)
+    lines = [f"{'level':26}  {'ours':>5}  {'95 % interval':15}  {'Stockfish':>9}  {'difference':>10}"]
+    for r in sorted(ratings, key=lambda r: its_own[r.name]):
         own, span = r.elo + shift, f"{r.low + shift:.0f} to {r.high + shift:.0f}"
-        lines.append(f"{r.name:18}  {own:5.0f}  {span:15}  {ANCHORS[r.name]:9.0f}  {own - ANCHORS[r.name]:+10.0f}")
+        lines.append(f"{r.name:26}  {own:5.0f}  {span:15}  {its_own[r.name]:9.0f}  {own - its_own[r.name]:+10.0f}")
     return "\n".join(["The levels among themselves, moved to the mean of Stockfish's own table:", *lines])
 
 
 def equality(arguments: argparse.Namespace) -> None:
     """``equality``: each level by depth against the same level by time."""
     makes = cast(arguments)
-    pairings, players = [], []
+    pairings: list[tuple[str, str]] = []
+    players: list[Player] = []
+    fixed: dict[str, float] = {}
     for level in arguments.levels:
         fast, slow = stockfish_level(level), stockfish_level(level, limit=f"movetime={arguments.movetime}")
         players += [makes.at_board(fast), makes.at_board(slow)]
         pairings.append((fast.name, slow.name))
+        if slow.anchor is not None:  # the levels by depth are what is asked about
+            fixed[slow.name] = slow.anchor
 
     def told(games: Sequence[Score]) -> str:
         counts = [pentanomial([s for s in games if {s.white, s.black} == {a, b}], a) for a, b in pairings]
@@ -172,7 +185,8 @@ def equality(arguments: argparse.Namespace) -> None:
         pooled = difference(np.sum(counts, axis=0).tolist())
         return "\n".join([*lines, report.head_to_head("all by depth", "all by time", pooled)])
 
-    _run(arguments, distinct(players), pairings, [a for a, _ in pairings], games=arguments.games, extra=told)
+    heroes = [a for a, _ in pairings]
+    _run(arguments, distinct(players), pairings, heroes, games=arguments.games, fixed=fixed, extra=told)
 
 
 Decide = Callable[[Sequence[Score]], tuple[str, bool]]
@@ -233,7 +247,7 @@ def _settings(
 
 def _identity(player: Player) -> str:
     if not isinstance(player, NetPlayer):
-        return repr(player.spec)
+        return re.sub(r"anchor=[^,)]+", "anchor=None", repr(player.spec))  # what a player is worth changes none of its games
     net = hashlib.sha256(player.evaluator.net.info.path.read_bytes()).hexdigest()[:16]
     return f"net {net} {player.sampling} rating={player.rating} scale={player.scale} seed={player.seed}"
 
@@ -390,7 +404,7 @@ def _games_of(path: Path, *, first: int) -> list[Played]:
 
 
 def _chosen_anchors(arguments: argparse.Namespace) -> dict[str, float]:
-    chosen = {} if arguments.no_anchors else dict(ANCHORS)
+    chosen = {} if arguments.no_anchors else dict(LEVEL_ANCHORS)
     for text in arguments.anchor:
         name, _, elo = text.rpartition("=")
         try:
@@ -412,7 +426,7 @@ def rated_text(games: Sequence[pgn.PgnGame], known: Mapping[str, float]) -> str:
     if not scores:
         raise MatchError("expected games with a result (1-0, 0-1 or 1/2-1/2), found none")
     ratings = rate(scores, known)
-    missing = [name for name in known if name not in ANCHORS and name not in {r.name for r in ratings}]
+    missing = [name for name in known if name not in LEVEL_ANCHORS and name not in {r.name for r in ratings}]
     if missing:
         raise MatchError(f"no player is called {missing[0]!r}; there are {', '.join(sorted(r.name for r in ratings))}")
     left_out = f", {len(games) - len(scores)} without a result left out" if len(scores) < len(games) else ""

@@ -28,7 +28,14 @@ SKILL_LEVEL_ELO = {
     0: 1320, 1: 1468, 2: 1608, 3: 1742, 4: 1923, 5: 2204, 6: 2363, 7: 2500, 8: 2596, 9: 2703, 10: 2788, 11: 2856, 12: 2923,
     13: 2973, 14: 3025, 15: 3070, 16: 3111, 17: 3141, 18: 3170, 19: 3191,
 }  # fmt: skip
-"""Stockfish's own table of its Skill Levels (commit a08b8d4, anchored to CCRL, 120 s + 1 s)."""
+"""Stockfish's own table of its Skill Levels (commit a08b8d4, anchored to CCRL, 120 s + 1 s); here that of levels with 0.1 s a
+move."""
+
+LEVEL_BY_DEPTH_ELO = {0: 1182, 1: 1230, 2: 1324, 3: 1426, 4: 1703, 5: 2004}
+"""Levels that search to depth level + 1 alone, on the same scale: docs/results/matches/levels-by-depth.txt."""
+
+PAPER_MOVETIME = "movetime=100"
+"""The limit of the paper's opponents, and of the levels that are anchored to Stockfish's table."""
 
 _PIECE_VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 _LIMITS = ("depth", "nodes", "movetime")
@@ -276,12 +283,26 @@ def engine_spec(
 
 
 def stockfish_level(level: int, *, limit: str | None = None) -> EngineSpec:
-    """Stockfish at a Skill Level. It picks its move at depth level + 1, so searching just that deep plays the same game
-    as a long clock, at a fraction of the time. Raises MatchError when Stockfish is missing."""
+    """Stockfish at a Skill Level, by default to depth level + 1, where it picks its move: a fraction of a clock's time.
+
+    It is the weaker for it, for a clock's deeper search fills the hash table that the next move's shallow one reads; so
+    either way has ratings of its own. Raises MatchError when Stockfish is missing.
+    """
     if not 0 <= level <= 20:
         raise MatchError(f"expected a Stockfish Skill Level from 0 to 20, got {level}")
-    name = f"Stockfish level {level}" + (f" {limit}" if limit else "")
-    spec = engine_spec(
-        name, ["stockfish"], limit or f"depth={level + 1}", options=[("Skill Level", str(level)), ("Hash", "16")]
-    )
-    return replace(spec, anchor=None if limit else SKILL_LEVEL_ELO.get(level))
+    limit = limit or f"depth={level + 1}"
+    name = level_name(level, limit)
+    spec = engine_spec(name, ["stockfish"], limit, options=[("Skill Level", str(level)), ("Hash", "16")])
+    return replace(spec, anchor=LEVEL_ANCHORS.get(name))
+
+
+def level_name(level: int, limit: str | None = None) -> str:
+    """What a Stockfish level is called in tables: a level under another limit is another player."""
+    return f"Stockfish level {level} {limit or f'depth={level + 1}'}"
+
+
+LEVEL_ANCHORS = {
+    **{level_name(level): float(elo) for level, elo in LEVEL_BY_DEPTH_ELO.items()},
+    **{level_name(level, PAPER_MOVETIME): float(elo) for level, elo in SKILL_LEVEL_ELO.items()},
+}
+"""Stockfish levels whose rating is known, by name."""

@@ -19,7 +19,7 @@ from match.game import Played
 from match.ratings import Rating
 from match.report import cross_scores, temperature_of
 
-_LEVEL = re.compile(r"Stockfish level (\d+)$")
+_LEVEL = re.compile(r"Stockfish level (\d+)\b")
 _MOST_LINES = 14  # of players without a temperature: more cannot be told apart
 _LABEL_SHARE = 0.032  # of the picture's height, for a name
 _COLOURS = tuple(f"C{i}" for i in range(10))

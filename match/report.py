@@ -20,8 +20,8 @@ from match.sprt import Difference, Sprt
 
 METHOD = "Ratings: maximum likelihood with draws and White's advantage, 95 % intervals by bootstrap over opening pairs, "
 STOCKFISH_SCALE = (
-    "on the scale of Stockfish's own Skill Level table (CCRL; level 0 = 1320). = marks players fixed on it, < and > a bound "
-    "that an empty or perfect score sets."
+    "on the scale of Stockfish's own Skill Level table (CCRL; level 0 with 0.1 s a move = 1320). = marks players fixed on it, "
+    "< and > a bound that an empty or perfect score sets."
 )
 POOL_SCALE = "with no anchor: the mean of the players that are tied to each other is 0. < and > mark bounds."
 OTHER_SCALE = "on the scale of the anchors, which = marks. < and > mark a bound that an empty or perfect score sets."

@@ -23,6 +23,7 @@ from engine.net import find_net
 from match import commands, openings, pgn
 from match.engines import resolve
 from match.game import Played
+from match.players import LEVEL_ANCHORS, level_name
 
 RUNNERS = ("cutechess-cli", "fastchess")
 
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     if plan.pgn.exists():
         raise MatchError(f"{plan.pgn} exists: {Path(runner).stem} would add to it; give --out another folder, or remove it")
     _play(words, out)
-    text = commands.rated_text(pgn.read_pgn(plan.pgn), commands.ANCHORS)
+    text = commands.rated_text(pgn.read_pgn(plan.pgn), LEVEL_ANCHORS)
     (out / "table.txt").write_text(text + "\n", encoding="utf-8")
     print(f"\n{text}\n\ngames: {plan.pgn}")
 
@@ -106,7 +107,7 @@ def command(runner: str, plan: Plan) -> list[str]:
         words += _our_engine(plan, temperature, fast=fast)
     for level in plan.levels:
         words += [
-            "-engine", f"name=Stockfish level {level}", f"cmd={resolve(['stockfish'])[0]}", "proto=uci", f"depth={level + 1}",
+            "-engine", f"name={level_name(level)}", f"cmd={resolve(['stockfish'])[0]}", "proto=uci", f"depth={level + 1}",
             f"option.Skill Level={level}", "option.Hash=16",
         ]  # fmt: skip
     words += ["-each", f"tc={_CLOCK}", "-tournament", "gauntlet", "-seeds", str(len(plan.temperatures))]

@@ -14,7 +14,16 @@ from engine.sampling import Sampling
 from match import population
 from match.engines import Engines
 from match.game import Forfeit, Turn
-from match.players import GreedySpec, NetPlayer, RandomSpec, SpecPlayer, go_command, moves_together, stockfish_level
+from match.players import (
+    LEVEL_BY_DEPTH_ELO,
+    GreedySpec,
+    NetPlayer,
+    RandomSpec,
+    SpecPlayer,
+    go_command,
+    moves_together,
+    stockfish_level,
+)
 from match.population import Cast, distinct, read_population
 from tests.match.conftest import fake, needs_stockfish
 
@@ -94,9 +103,9 @@ def test_limits_become_go() -> None:
 @needs_stockfish
 def test_stockfish_levels() -> None:
     level = stockfish_level(2)
-    assert (level.name, level.limit, level.anchor) == ("Stockfish level 2", "depth=3", 1608)
+    assert (level.name, level.limit, level.anchor) == ("Stockfish level 2 depth=3", "depth=3", LEVEL_BY_DEPTH_ELO[2])
     slow = stockfish_level(2, limit="movetime=100")
-    assert (slow.name, slow.anchor) == ("Stockfish level 2 movetime=100", None)
+    assert (slow.name, slow.anchor) == ("Stockfish level 2 movetime=100", 1608)
     with pytest.raises(MatchError, match="from 0 to 20, got 21"):
         stockfish_level(21)
     engines = Engines()

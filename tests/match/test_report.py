@@ -72,7 +72,7 @@ def test_endings_name_faults_and_count_different_games() -> None:
 
 
 def test_the_scale_is_named() -> None:
-    assert "CCRL; level 0 = 1320" in report.scale([Rating("Stockfish level 0", 1320, 1320, 1320, 1, 1, True)])
+    assert "level 0 with 0.1 s a move = 1320" in report.scale([Rating("Stockfish level 0", 1320, 1320, 1320, 1, 1, True)])
     assert "scale of the anchors" in report.scale([Rating("x", 1, 1, 1, 1, 1, True)])
     assert "mean of the players that are tied to each other is 0" in report.scale([Rating("x", 1, 1, 1, 1, 1, False)])
 

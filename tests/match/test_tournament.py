@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from match import tournament
+from match.players import LEVEL_BY_DEPTH_ELO
 from match.tournament import Plan, command
 from tests.match.conftest import needs_stockfish
 
@@ -70,7 +71,7 @@ def test_a_tournament_is_run_and_rated(command: Command, runner: Path, random_ne
     status, text, _ = command(words)
     assert status == 0
     assert "72 games in 36 opening pairs, 1 of them different" in text
-    assert "=1320" in text
+    assert f"={LEVEL_BY_DEPTH_ELO[0]}" in text
     assert "random T=0.001" in text
     assert (out / "table.txt").read_text() in text + "\n"
     log = json.loads((tmp_path / "log.json").read_text())

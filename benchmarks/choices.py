@@ -1,0 +1,142 @@
+"""What each choice of the trainer is worth: the same time for every setting, several seeds, one table.
+
+    python -m benchmarks.choices STORE [--steps 96] [--seeds 2] [--only attacks sum] [--out FILE]
+
+Equal time, on a machine that others use too: how many plies a second each setting reads is first measured in turns, then
+each setting trains for as many steps as it gets done while the reference does ``--steps``. Give the same command again to go
+on. Knows settings and how to start the trainer; what a run reached it reads by ``training.curves``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from training import checkpoint
+from training.config import load_preset
+from training.curves import read, table
+from training.loop import Processes, Trainer, keep_freed_memory
+from training.store import Store, open_store
+
+REFERENCE = "attacks"
+SETTINGS: dict[str, tuple[str, ...]] = {
+    REFERENCE: (),
+    "none": ("model.board_input=none",),
+    "sum": ("model.board_input=sum",),
+    "conv": ("model.board_input=conv",),
+    "squares": ("model.board_input=squares",),
+    "adamw-0.001": ("optimizer.kind=adamw", "optimizer.adam_lr=0.001"),
+    "adamw-0.003": ("optimizer.kind=adamw", "optimizer.adam_lr=0.003"),
+    "no-wdl": ("optimizer.wdl_weight=0",),
+    "no-ratings": ("model.rating_input=false",),
+    "weights-200": ("data.rating_doubling=200",),
+    "ema-0.98": ("optimizer.ema=0.98",),
+    "deep-10x192": ("model.layers=10", "model.width=192", "model.heads=3"),
+    "wide-4x320": ("model.layers=4", "model.width=320", "model.heads=5"),
+}
+"""Name -> what differs from the reference, the preset ``laptop``."""
+_COMMON = ("run.minutes=0", "run.compile=off", "run.log_every=5", "run.validation_plies=40000")
+
+
+def changes(name: str, steps: int) -> list[str]:
+    """The changes of a setting to the preset, as ``--set`` takes them."""
+    return [*_COMMON, f"run.steps={steps}", *SETTINGS[name]]
+
+
+def plies_per_second(store: Store, names: list[str], *, rounds: int = 4) -> dict[str, float]:
+    """Plies a processor second on one thread, measured in turns so that a busy moment hits all; median of the rounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainers = {name: _trainer(store, name, Path(folder) / name) for name in names}
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        for i in range(rounds + 1):
+            for name, trainer in trainers.items():
+                began = time.process_time()
+                trainer._train_step(0.5)
+                if i:  # the first is slow: memory, chunk of games
+                    seconds[name].append(time.process_time() - began)
+    plies = {name: trainer.rows_a_step * trainer.config.model.context for name, trainer in trainers.items()}
+    return {name: plies[name] / statistics.median(seconds[name]) for name in names}
+
+
+def _trainer(store: Store, name: str, folder: Path) -> Trainer:
+    config = load_preset("laptop", changes(name, 100))
+    return Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
+
+
+def steps_of(name: str, speeds: dict[str, float], reference_steps: int) -> int:
+    """Steps of a setting in the time that the reference needs for ``reference_steps``."""
+    batch = {n: load_preset("laptop", changes(n, 1)).data.batch_plies for n in (name, REFERENCE)}
+    plies = reference_steps * batch[REFERENCE] * speeds[name] / speeds[REFERENCE]
+    return max(1, round(plies / batch[name]))
+
+
+def train(store: Path, out: Path, jobs: list[tuple[str, int, int]], *, at_once: int) -> None:
+    """Run (name, steps, seed) jobs, each on one thread, so many side by side. A finished run ends at once."""
+    running: list[tuple[str, subprocess.Popen[bytes]]] = []
+    for name, steps, seed in [*jobs, *[("", 0, 0)] * at_once]:
+        if len(running) == at_once or (not name and running):
+            before, process = running.pop(0)
+            if process.wait():
+                raise SystemExit(f"choices: the run {before} failed; see above")
+        if not name:
+            continue
+        told = [word for change in changes(name, steps) for word in ("--set", change)]
+        command = [sys.executable, "-m", "training.train", str(store), "--preset", "laptop", *told]
+        command += ["--seed", str(seed), "--processes", "1", "--threads", "1", "--out", str(out / f"{name}-seed{seed}")]
+        running.append((f"{name}-seed{seed}", subprocess.Popen(command)))
+
+
+def speeds_of(store: Path, out: Path) -> dict[str, float]:
+    """The measured speeds, from the file of an earlier start or from measuring now."""
+    path = out / "speeds.json"
+    if not path.is_file():
+        keep_freed_memory()
+        torch.set_num_threads(1)
+        out.mkdir(parents=True, exist_ok=True)
+        checkpoint.replace_text(path, json.dumps(plies_per_second(open_store(store), list(SETTINGS)), indent=1) + "\n")
+    speeds: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return speeds
+
+
+def report(store: Path, out: Path, names: list[str], speeds: dict[str, float], steps: int) -> str:
+    """The table, what each name changes, and the speeds behind the equal times."""
+    runs = sorted(run for name in names for run in out.glob(f"{name}-seed*"))
+    lines = [
+        f"{store.name}: every setting in the time that the preset laptop needs for {steps} steps on one thread;",
+        "spread = half the range over the seeds. Each is `bin/train STORE --preset laptop` with:",
+        *(f"  {name:12} {speeds[name]:6.0f} plies/s   {' '.join('--set ' + c for c in SETTINGS[name])}" for name in names),
+    ]
+    return "\n".join([table(read(runs)), "", *lines]) + "\n"
+
+
+def main() -> None:
+    """Measure, train, print, and write where told."""
+    options = argparse.ArgumentParser(description="What each choice of the trainer is worth, at equal time.")
+    options.add_argument("store", type=Path)
+    options.add_argument("--runs", type=Path, default=Path("runs/choices"))
+    options.add_argument("--steps", type=int, default=96, help="of the reference, the preset laptop")
+    options.add_argument("--seeds", type=int, default=2)
+    options.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    options.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")
+    options.add_argument("--out", type=Path, help="also write the table here")
+    arguments = options.parse_args()
+    speeds = speeds_of(arguments.store, arguments.runs)
+    jobs = [(n, steps_of(n, speeds, arguments.steps), seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
+    train(arguments.store, arguments.runs, jobs, at_once=arguments.at_once)
+    text = report(arguments.store, arguments.runs, arguments.only, speeds, arguments.steps)
+    print(text, end="")
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""How fast the trainer is: beside the machine's own matrix products, and beside a plain nanoGPT-style stack.
+
+    python -m benchmarks.training_speed STORE [--preset laptop] [--out FILE]
+
+Every comparison is measured in turns on one thread, so that a busy moment hits all sides; the last lines are the whole trainer
+as `bin/train` starts it. Knows how to time. The baseline is written here: learned positions, LayerNorm, GELU, fused attention,
+tied embeddings, AdamW, moves only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.vocabulary import MOVES
+from training.batches import Reader, Rows
+from training.config import Config, ModelConfig, load_preset
+from training.loop import Processes, Trainer, keep_freed_memory
+from training.model import flops_per_ply
+from training.store import Store, open_store
+
+_ROUNDS = 5
+
+
+class PlainBlock(nn.Module):
+    """A block as nanoGPT has it, without biases."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width, bias=False) for _ in range(2))
+        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+        self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, T, W = x.shape
+        q, k, v = self.qkv(self.norms[0](x)).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(seen.transpose(1, 2).reshape(B, T, W))
+        return x + self.down(F.gelu(self.up(self.norms[1](x))))  # type: ignore[no-any-return]
+
+
+class Plain(nn.Module):
+    """Moves in, move logits out: as many layers, as wide as ours."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.moves = nn.Embedding(MOVES + 1, config.width)
+        self.places = nn.Embedding(config.context, config.width)
+        self.blocks = nn.ModuleList(PlainBlock(config.width, config.heads) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width, bias=False)
+
+    def forward(self, moves: Tensor) -> Tensor:
+        x = self.moves(moves) + self.places(torch.arange(moves.shape[1]))
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x), self.moves.weight)[..., :MOVES]
+
+
+def plain_step(config: Config, precision: torch.dtype) -> Callable[[Rows], None]:
+    """A training step of the plain stack on rows, in as large parts as ours takes."""
+    net = Plain(config.model)
+    step_net = torch.compile(net, dynamic=False)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    size = config.data.micro_plies // config.model.context
+
+    def step(rows: Rows) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        for begin in range(0, len(rows), size):
+            part = rows.take(slice(begin, begin + size))
+            with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+                logits = step_net(torch.from_numpy(part.moves))
+            loss = F.cross_entropy(logits.float().reshape(-1, MOVES), torch.from_numpy(part.targets).reshape(-1))
+            (loss * (len(part) / len(rows))).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def gemm_gflops(dtype: torch.dtype) -> float:
+    """GFLOP/s of one product whose shape the trainer knows well: (4096, 1024) x (1024, 1024), one thread."""
+    a, b = torch.randn(4096, 1024, dtype=dtype), torch.randn(1024, 1024, dtype=dtype)
+    began = time.perf_counter()
+    for _ in range(4):
+        a @ b
+    return 4 * 2 * 4096 * 1024 * 1024 / (time.perf_counter() - began) / 1e9
+
+
+def alternately(tasks: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Median figure of each task, run in turns; the first round warms up."""
+    rounds = [{name: task() for name, task in tasks.items()} for _ in range(_ROUNDS + 1)]
+    return {name: statistics.median(r[name] for r in rounds[1:]) for name in tasks}
+
+
+def one_thread(store: Store, config: Config, folder: Path) -> dict[str, float]:
+    """GFLOP/s of products and plies/s of whole training steps, ours and the plain one, in one run."""
+    trainer = Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
+    reader = Reader(store, config.data, config.model, seed=2)
+    plies = trainer.rows_a_step * config.model.context
+    plain = {str(p): plain_step(config, p) for p in (torch.float32, trainer.precision)}
+
+    def rate(step: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        step()
+        return plies / (time.perf_counter() - began)
+
+    tasks: dict[str, Callable[[], float]] = {
+        "sgemm": lambda: gemm_gflops(torch.float32),
+        "bf16 gemm": lambda: gemm_gflops(torch.bfloat16),
+        "ours": lambda: rate(lambda: trainer._train_step(0.5)),
+    }
+    for name, step in plain.items():
+        tasks[f"plain {name.removeprefix('torch.')}"] = lambda step=step: rate(  # type: ignore[misc]
+            lambda: step(reader.rows(trainer.rows_a_step))
+        )
+    return alternately(tasks)
+
+
+def whole_trainer(store: Path, preset: str, minutes: float, folder: Path) -> float:
+    """Median plies/s of `bin/train` with a process a core."""
+    command = [sys.executable, "-m", "training.train", str(store), "--preset", preset, "--out", str(folder)]
+    told = ["--minutes", str(minutes), "--set", "run.log_every=1", "--set", "run.compile=on"]
+    subprocess.run([*command, *told], check=True, capture_output=True)
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    speeds = [float(line["plies_per_s"]) for line in lines if line["kind"] == "train"]
+    return statistics.median(speeds[len(speeds) // 3 :])  # compiling comes first
+
+
+def all_cores_gemm(dtype: torch.dtype) -> float:
+    """GFLOP/s of one-thread products on all cores at once."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        return statistics.median(sum(pool.map(lambda _: gemm_gflops(dtype), range(cores))) for _ in range(_ROUNDS))
+
+
+def report(path: Path, preset: str, minutes: float) -> str:
+    """All figures as text."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    config = load_preset(preset, ["run.compile=on"])
+    flops = flops_per_ply(config.model)
+    store = open_store(path)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        found = one_thread(store, config, Path(folder) / "one")
+        sgemm, bf16 = all_cores_gemm(torch.float32), all_cores_gemm(torch.bfloat16)
+        whole = whole_trainer(path, preset, minutes, Path(folder) / "all")
+    plain32 = found["plain float32"]
+    plain = found.get("plain bfloat16", plain32)
+    own, all_own = found["ours"] * flops / 1e9, whole * flops / 1e9
+    of_sgemm = own / found["sgemm"]
+    machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    rows = {
+        "model FLOPs a ply": f"{flops / 1e6:.1f} M (6 a multiplied weight, 12 L W T for attention)",
+        "one thread, products": f"sgemm {found['sgemm']:.0f} GFLOP/s, bfloat16 {found['bf16 gemm']:.0f} GFLOP/s",
+        "one thread, ours": f"{found['ours']:.0f} plies/s = {own:.0f} GFLOP/s: {of_sgemm:.0%} of sgemm (bar: 55 %), "
+        f"{own / found['bf16 gemm']:.0%} of bfloat16",
+        "one thread, plain stack": f"{plain:.0f} plies/s in bfloat16, {plain32:.0f} in float32: "
+        f"ours {found['ours'] / plain:.2f} x and {found['ours'] / plain32:.2f} x (bar: 1 x)",
+        "all cores, products": f"sgemm {sgemm:.0f} GFLOP/s, bfloat16 {bf16:.0f} GFLOP/s",
+        "all cores, bin/train": f"{whole:.0f} plies/s = {all_own:.0f} GFLOP/s: {all_own / sgemm:.0%} of sgemm, "
+        f"{all_own / bf16:.0%} of bfloat16",
+    }
+    head = f"preset {preset} on {store.path.name}, {machine}, load before {load:.1f}"
+    return "\n".join([head, "", *(f"{name:26}{value}" for name, value in rows.items())]) + "\n"
+
+
+def main() -> None:
+    """Measure, print, and write where told."""
+    options = argparse.ArgumentParser(description="The trainer's speed beside products and a plain stack.")
+    options.add_argument("store", type=Path)
+    options.add_argument("--preset", default="laptop")
+    options.add_argument("--minutes", type=float, default=2.0, help="of the whole trainer at the end")
+    options.add_argument("--out", type=Path, help="also write the figures here")
+    arguments = options.parse_args()
+    text = report(arguments.store, arguments.preset, arguments.minutes)
+    print(text, end="")
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
