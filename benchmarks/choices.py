@@ -1,6 +1,6 @@
 """What each choice of the trainer is worth: the same time for every setting, several seeds, one table.
 
-    python -m benchmarks.choices STORE [--steps 96] [--seeds 2] [--only attacks sum] [--out FILE]
+    python -m benchmarks.choices STORE [--steps 64] [--seeds 2] [--only attacks sum] [--out FILE]
 
 Equal time, on a machine that others use too: how many plies a second each setting reads is first measured in turns, then
 each setting trains for as many steps as it gets done while the reference does ``--steps``. Give the same command again to go
@@ -122,7 +122,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description="What each choice of the trainer is worth, at equal time.")
     options.add_argument("store", type=Path)
     options.add_argument("--runs", type=Path, default=Path("runs/choices"))
-    options.add_argument("--steps", type=int, default=96, help="of the reference, the preset laptop")
+    options.add_argument("--steps", type=int, default=64, help="of the reference, the preset laptop")
     options.add_argument("--seeds", type=int, default=2)
     options.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")

@@ -65,6 +65,9 @@ def _ladder(options: argparse.ArgumentParser, *, levels: list[int], games: int) 
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
     options.add_argument("--temperature", type=float, action="append", help="several make a sweep")
     options.add_argument("--levels", type=int, nargs="*", default=levels, help="Stockfish Skill Levels (default: %(default)s)")
+    options.add_argument(
+        "--clock", type=_positive, metavar="MS", help="milliseconds a move of those levels (default: none, by depth level + 1)"
+    )
     options.add_argument("--opponent", action="append", default=[], metavar="PLAYER", help=f"another opponent: {FORMS}")
     options.add_argument(
         "--builtin",

@@ -83,7 +83,8 @@ def _opponents(arguments: argparse.Namespace, makes: Cast) -> list[Player]:
     found: list[Player] = []
     builtin = arguments.builtin if arguments.builtin is not None else ["random"]
     if find_stockfish():
-        found += [makes.at_board(stockfish_level(level)) for level in arguments.levels]
+        limit = f"movetime={arguments.clock}" if arguments.clock else None
+        found += [makes.at_board(stockfish_level(level, limit=limit)) for level in arguments.levels]
     elif arguments.levels:
         print(f"No Stockfish found. {INSTALL_STOCKFISH}. Until then the built-in players stand in.", file=sys.stderr)
         builtin = ["random", "greedy", "sampled"]
