@@ -6,6 +6,7 @@
     match robin | generate     everyone against everyone; by games a pairing, or by games in all
     match rate | report        ratings from any PGN; plots and a page from results
     match verdict | best       does a net beat the best of its experts; who is the best
+    match curve                ratings by temperature from matches played earlier
     match advantage | boards   where low temperature gains; how it shifts the choice on example boards
     match anchors | equality   Stockfish's levels against each other; by depth against by time
     match tournament           the engine in cutechess-cli or fastchess
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _common(equality, games=200, each="a level")
     _rating(all_commands.add_parser("rate", help="ratings from PGN files"), all_commands.add_parser("report", help="a page"))
     _verdict(all_commands.add_parser("verdict", help="does a net beat the best of its experts? from matches played earlier"))
+    _curve(all_commands.add_parser("curve", help="ratings of nets by temperature, from matches played earlier"))
     best = all_commands.add_parser("best", help="the name of the strongest player of matches, for scripts")
     best.add_argument("folder", type=Path, nargs="+", help="of a match")
     best.add_argument("--among", type=Path, metavar="FILE.toml", help="only players of this population")
@@ -143,6 +145,15 @@ def _verdict(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--pool", type=Path, action="append", default=[], help="folder of a match with the net at temperatures up to 1"
     )
+    _numbers(options)
+
+
+def _curve(options: argparse.ArgumentParser) -> None:
+    options.add_argument("folder", type=Path, nargs="+", help="of a match")
+    _numbers(options)
+
+
+def _numbers(options: argparse.ArgumentParser) -> None:
     options.add_argument("--json", type=Path, help="also write all numbers there")
     options.add_argument("--note", action="append", default=[], metavar="NAME=VALUE", help="kept with the numbers")
     _anchors(options)
@@ -181,7 +192,7 @@ _COMMANDS = {
     "play": commands.ladder, "sweep": commands.ladder, "versus": commands.versus, "robin": commands.robin,
     "generate": commands.generate, "anchors": commands.anchors, "equality": commands.equality,
     "rate": commands.rate_files, "report": commands.make_report, "book": commands.make_book,
-    "tournament": tournament.run, "verdict": commands.verdict, "best": commands.best,
+    "tournament": tournament.run, "verdict": commands.verdict, "best": commands.best, "curve": commands.curve,
     "advantage": studies.gains, "boards": studies.examples,
 }  # fmt: skip
 

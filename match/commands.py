@@ -44,7 +44,7 @@ from match.results import Results, write_whole
 from match.runner import play
 from match.schedule import SWEEP_TEMPERATURES, fixtures, gauntlet, round_robin
 from match.sprt import Sprt, difference, pentanomial
-from match.verdict import as_json, judge, the_two, told
+from match.verdict import as_json, curve_as_json, judge, the_two, told
 
 _PAPER_ANCHORS = {level_name(level, PAPER_MOVETIME): elo for level, elo in PAPER_LEVELS.items()}
 _LINE_S = 60.0  # without a terminal, progress is a line a minute
@@ -375,6 +375,18 @@ def verdict(arguments: argparse.Namespace) -> None:
     print(told(found))
     if arguments.json is not None:
         write_whole(arguments.json, json.dumps(as_json(found), indent=1) + "\n")
+
+
+def curve(arguments: argparse.Namespace) -> None:
+    """``curve``: ratings of nets by temperature from matches played earlier, with the paper's Glicko-2 where it applies."""
+    scores = [game.score() for game in _folder_games(arguments.folder)]
+    ratings, glicko = rate(scores, _chosen_anchors(arguments)), glicko_column(scores)
+    if not any(report.temperature_of(r.name) for r in ratings):
+        raise MatchError("expected games of a net at some temperatures, found none")
+    print("\n\n".join(_rating_parts(ratings, scores)))
+    if arguments.json is not None:
+        notes = dict(note.partition("=")[::2] for note in arguments.note)
+        write_whole(arguments.json, json.dumps(curve_as_json(ratings, glicko, notes), indent=1) + "\n")
 
 
 def best(arguments: argparse.Namespace) -> None:

@@ -7,12 +7,13 @@ temperatures: the rating falls as temperature rises, and at temperature 1 the ne
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
 from engine.errors import MatchError
+from match.glicko2 import Glicko
 from match.ratings import Rating, Score
 from match.report import head_to_head, temperature_of
 from match.sprt import Difference, difference, pentanomial
@@ -173,6 +174,16 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         },
         "ratings": [_rating_json(r) for r in verdict.ratings], "notes": verdict.notes,
     }  # fmt: skip
+
+
+def curve_as_json(ratings: Sequence[Rating], glicko: Mapping[str, Glicko], notes: Mapping[str, str]) -> dict[str, Any]:
+    """Ratings of a pool for a result file, with Glicko-2 and its 95 % half-width where the paper's protocol gives one."""
+    rated = [_rating_json(r) for r in ratings]
+    for r in rated:
+        if r["name"] in glicko:
+            found = glicko[r["name"]]
+            r["glicko"], r["glicko_error"] = round(found.rating, 1), round(1.96 * found.deviation, 1)
+    return {"ratings": rated, "notes": dict(notes)}
 
 
 def _gap_json(found: Gap | None) -> dict[str, float | None] | None:

@@ -144,3 +144,22 @@ def test_json_has_no_infinite_numbers() -> None:
     perfect = [Score(NET, EXPERT, 1.0, f"o{i // 2}") if i % 2 else Score(EXPERT, NET, 0.0, f"o{i // 2}") for i in range(8)]
     text = json.dumps(as_json(judge(perfect, net=NET, expert=EXPERT)), allow_nan=False)
     assert json.loads(text)["elo"] is None
+
+
+def test_curve_writes_ratings_with_the_papers_column(command: Command, tmp_path: Path) -> None:
+    other = "Stockfish level 1 movetime=100"
+    games = [
+        Score(s.white.replace(EXPERT, other), s.black.replace(EXPERT, other), s.points, s.pair) for s in simulated(0, pairs=20)
+    ]
+    folder = write_match(tmp_path / "m", games)
+    status, text, _ = command(["curve", folder, "--json", tmp_path / "c.json", "--note", "cap=1000"])
+    assert status == 0
+    assert "Glicko-2" in text
+    found = json.loads((tmp_path / "c.json").read_text())
+    (net,) = [r for r in found["ratings"] if r["name"] == NET]
+    assert net["low"] < net["elo"] < net["high"]
+    assert net["glicko"] > 1300
+    assert net["glicko_error"] > 0
+    assert found["notes"] == {"cap": "1000"}
+    status, _, error = command(["curve", write_match(tmp_path / "n", [Score("a", "b", 1.0)])])
+    assert (status, "a net at some temperatures" in error) == (2, True)
