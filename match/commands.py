@@ -412,7 +412,7 @@ def _folder_games(folders: Sequence[Path]) -> list[Played]:
 def _games_of(path: Path, *, first: int) -> list[Played]:
     from match.results import read_results
 
-    found = read_results(path)
+    found = sorted(read_results(path), key=lambda game: game.number)  # Glicko-2 depends on the order
     return [replace(game, number=first + i, pair=f"{path.parent.name}/{game.pair}") for i, game in enumerate(found)]
 
 

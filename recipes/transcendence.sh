@@ -19,8 +19,8 @@
 # Training games begin with four random plies, so that nothing but the experts' own moves can be learnt from them; the matches
 # begin from match/book.txt, which the net has never seen.
 set -eu
-trap 'exit 130' INT TERM # a training that is told to stop ends well; the recipe must not take that for its end
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+. "$root/recipes/steps.sh"
 case ${1:?expected a population: noisy, specialists, herd or a file} in
 *.toml) population=$1 ;;
 *) population=$root/match/populations/$1.toml ;;
@@ -31,22 +31,12 @@ name=$(basename "$out")
 arm=${ARM:-net} preset=${PRESET:-laptop} games=${GAMES:-60000} minutes=${MINUTES:-45}
 work=$out/$arm
 results=${RESULTS:-$root/docs/results/transcendence}/$name
-mkdir -p "$work" "$out/done" "$results/$arm"
+mkdir -p "$work" "$results/$arm"
 case $arm in
 net) board= ;;
 blind) board="--board-input none" ;;
 *) echo "expected ARM=net or ARM=blind, got $arm" >&2 && exit 2 ;;
 esac
-
-# once STEP COMMAND…: run it unless it has come to its end before; what it took is kept in seconds.
-once() {
-  step=$1 && shift
-  [ ! -e "$out/done/$step" ] || return 0
-  echo "$name: $step" >&2
-  began=$(date +%s)
-  "$@"
-  echo $(($(date +%s) - began)) >"$out/done/$step"
-}
 
 # A match goes on by itself and can be made longer, so its mark holds its length.
 once "games-$games" "$root/bin/match" generate "$population" --games "$games" --openings random:4 --out "$out/games" --no-page

@@ -1,0 +1,16 @@
+# Sourced by recipes, never run: steps that are done once, so that a recipe goes on where it was stopped.
+#
+#   once STEP COMMAND…    needs $out, the recipe's folder; leaves the seconds that the step took in $out/done/STEP
+
+# A training that is told to stop ends well; a recipe must not take that for its end.
+trap 'exit 130' INT TERM
+
+once() {
+  step=$1 && shift
+  mkdir -p "$out/done"
+  [ ! -e "$out/done/$step" ] || return 0
+  echo "$(basename "$out"): $step" >&2
+  began=$(date +%s)
+  "$@"
+  echo $(($(date +%s) - began)) >"$out/done/$step"
+}
