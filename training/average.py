@@ -10,6 +10,7 @@ import copy
 import torch
 
 from training.model import Net
+from training.sharding import local
 
 
 class Average:
@@ -26,4 +27,4 @@ class Average:
     def update(self, net: Net, *, step: int) -> None:
         """Count in the weights of one more step."""
         keep = min(self._decay, step / (10 + step))
-        torch._foreach_lerp_(list(self.net.parameters()), list(net.parameters()), 1 - keep)
+        torch._foreach_lerp_([local(p) for p in self.net.parameters()], [local(p) for p in net.parameters()], 1 - keep)

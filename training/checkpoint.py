@@ -12,6 +12,7 @@ Knows files and their order of writing. Does not know the training loop.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -31,6 +32,7 @@ from engine.errors import ConfigError
 from training.config import Config, load_config, to_dict
 from training.model import Net
 from training.record import METRICS as METRICS
+from training.sharding import is_sharded, load_state, load_weights, whole_state, whole_weights
 
 WEIGHTS, STATE, CONFIG, RUN = "model.safetensors", "state.pt", "config.json", "run.json"
 
@@ -42,17 +44,26 @@ def replace_text(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def save(folder: Path, playing: Net, *, trained: Net, optimizers: list[Optimizer], progress: dict[str, Any]) -> None:
+def save(
+    folder: Path, playing: Net, *, trained: Net, optimizers: list[Optimizer], progress: dict[str, Any], first: bool = True
+) -> None:
     """Write the weights that play, and the state: those that are trained (the same ones unless they are averaged), the
-    optimisers and the progress. A kill between the two files leaves a state that is whole and goes on."""
-    step = str(progress["step"])
-    weights, own = _weights(playing), _weights(trained)
-    state = {"progress": progress, "weights": own, "optimizers": [o.state_dict() for o in optimizers]}
+    optimisers and the progress. A kill between the two files leaves a state that is whole and goes on.
+
+    Every process calls this, for a net in pieces is put together by all; the ``first`` one writes."""
+    state: dict[str, Any] = {"progress": progress, "weights": whole_weights(trained, kept=first)}
+    weights = state["weights"] if playing is trained else whole_weights(playing, kept=first)
+    state["optimizers"] = [whole_state(o, kept=first) for o in optimizers]
     if playing is not trained:
         state["average"] = weights
+    if first:
+        _write(folder, weights, state)
+
+
+def _write(folder: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
     partial, partial_state = folder / (WEIGHTS + ".partial"), folder / (STATE + ".partial")
     try:
-        save_file(weights, str(partial), metadata={"step": step})
+        save_file(weights, str(partial), metadata={"step": str(state["progress"]["step"])})
         torch.save(state, partial_state)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the system says
         for path in (partial, partial_state):
@@ -64,23 +75,19 @@ def save(folder: Path, playing: Net, *, trained: Net, optimizers: list[Optimizer
     os.replace(partial, folder / WEIGHTS)
 
 
-def _weights(net: Net) -> dict[str, Tensor]:
-    return {name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()}
-
-
 def resume(folder: Path, net: Net, *, average: Net | None, optimizers: list[Optimizer]) -> dict[str, Any] | None:
     """Load the newest state into ``net``, its ``average`` and ``optimizers``; None when the run has not saved yet."""
     path = folder / STATE
     if not path.is_file():
         return None
     try:
-        state = torch.load(path, weights_only=True)
-        net.load_state_dict(state["weights"])
+        state = torch.load(path, weights_only=True, map_location="cpu", mmap=is_sharded(net))
+        load_weights(net, state["weights"])
         if average is not None:
-            average.load_state_dict(state["average"])
+            load_weights(average, state["average"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-    except (RuntimeError, ValueError, KeyError) as error:
+            load_state(optimizer, saved)
+    except (RuntimeError, ValueError, KeyError, IndexError) as error:
         raise ConfigError(f"{path} does not fit this run's config ({str(error)[:200]}); give another --out") from error
     progress: dict[str, Any] = state["progress"]
     return progress
@@ -102,11 +109,16 @@ def start(folder: Path, config: Config, *, dataset: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG
     if path.is_file():
-        if to_dict(load_config(path)) != to_dict(config):
+        if _learning(load_config(path)) != _learning(config):
             raise ConfigError(f"{folder} holds a run with another config; choose another --out")
         return
     replace_text(path, json.dumps(to_dict(config), indent=1))
     replace_text(folder / RUN, json.dumps({"dataset": dataset, **_environment()}, indent=1))
+
+
+def _learning(config: Config) -> Config:
+    """What must stay as it was for a run to go on: all but how its processes share the work."""
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="ddp"))
 
 
 def _environment() -> dict[str, Any]:

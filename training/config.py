@@ -115,6 +115,8 @@ class RunConfig:
     """Of the matrix products; weights stay float32. auto = bfloat16 where the processor or GPU multiplies it fast."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile. auto = on for CUDA, and on CPU for runs above 15 minutes where a C++ compiler is found."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """How several processes share a net: ddp = each has all of it; fsdp = each keeps a part, for nets that fill a GPU."""
     log_every: int = 10
     """Steps between two lines of metrics.jsonl."""
     evaluate_every_minutes: float = 10.0

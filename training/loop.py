@@ -35,6 +35,7 @@ from training.evaluate import Metrics, Validation, evaluate, inputs_of, load_val
 from training.model import Net
 from training.optimizer import make_optimizers, rate_at, set_rate
 from training.progress import Progress
+from training.sharding import shard, whole, whole_weights
 from training.store import Store
 
 
@@ -113,7 +114,14 @@ class Trainer:
         self.config, self.folder, self.processes, self.device = config, folder, processes, device
         _check(config, processes)
         torch.manual_seed(config.run.seed)
-        self.net = Net(config.model).to(device)
+        self.net = Net(config.model)
+        self.average = Average(self.net, config.optimizer.ema) if config.optimizer.ema else None
+        self._sharded = config.run.parallel == "fsdp" and processes.world > 1
+        for net in [self.net] if self.average is None else [self.net, self.average.net]:
+            if self._sharded:
+                shard(net, device=device, world=processes.world)
+            else:
+                net.to(device)
         self.precision = precision_of(config.run, device)
         self.optimizers = make_optimizers(self.net, config.optimizer, self.precision)
         self.reader = Reader(
@@ -121,14 +129,14 @@ class Trainer:
         )  # fmt: skip
         select(store, config.data, validation=True)  # a store without validation games is told now, not after minutes
         self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
-        self.average = Average(self.net, config.optimizer.ema) if config.optimizer.ema else None
         self.step, self.plies, self.minutes = 0, 0, 0.0
         self._validation: Validation | None = None
         self._store = store
         self._stop = _StopSignal()
         self.compiled = compiles(config.run, device)
+        self._copies = processes.world > 1 and not self._sharded  # each process has the whole net
         self._module: Any = self.net
-        if processes.world > 1:
+        if self._copies:
             self._module = DistributedDataParallel(self.net)
         if self.compiled:
             self._module = torch.compile(self._module, dynamic=False)
@@ -198,7 +206,7 @@ class Trainer:
             part = rows.take(slice(begin, begin + size))
             last = begin + size >= len(rows)
             sums += self._backward(part, weight=len(part) / len(rows), last=last)
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.optimizer.clip or math.inf)
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.optimizer.clip or math.inf))
         if self.processes.world > 1:
             dist.all_reduce(sums)
             sums /= self.processes.world
@@ -218,7 +226,7 @@ class Trainer:
     def _backward(self, rows: Rows, *, weight: float, last: bool) -> Tensor:
         """Add the gradients of some rows; returns their share of the two losses."""
         module = self._module
-        waits = contextlib.nullcontext() if last or self.processes.world == 1 else module.no_sync()
+        waits = contextlib.nullcontext() if last or not self._copies else module.no_sync()
         fast = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         with waits:
             with fast:
@@ -250,14 +258,15 @@ class Trainer:
 
     def _validate(self) -> Metrics | None:
         """Metrics on the validation split, by the first process alone."""
-        if not self.processes.first:
+        net = self._whole_playing()
+        if net is None:
             return None
         if self._validation is None:
             config = self.config
             self._validation = load_validation(
                 self._store, config.data, model=config.model, plies=config.run.validation_plies, legal=True
             )  # fmt: skip
-        metrics = evaluate(self.playing, self._validation)
+        metrics = evaluate(net, self._validation)
         line = {"kind": "validation", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3)}
         record.append(self.folder, line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
         print(
@@ -265,13 +274,25 @@ class Trainer:
         )
         return metrics
 
+    def _whole_playing(self) -> Net | None:
+        """The net that plays, for the first process; a net in pieces is put together there by all."""
+        if not self._sharded:
+            return self.playing if self.processes.first else None
+        weights = whole_weights(self.playing, kept=self.processes.first)
+        if not self.processes.first:
+            return None
+        net = Net(self.config.model)
+        net.load_state_dict(weights)
+        return net.to(self.device)
+
     def _save(self) -> None:
-        state = self._all_reader_states()
-        if self.processes.first:
-            progress = {"step": self.step, "plies": self.plies, "minutes": self.minutes, "reader": state}
-            checkpoint.save(
-                self.folder, self.playing, trained=self.net, optimizers=self.optimizers, progress=progress
-            )  # fmt: skip
+        progress = {
+            "step": self.step, "plies": self.plies, "minutes": self.minutes, "reader": self._all_reader_states()
+        }  # fmt: skip
+        checkpoint.save(
+            self.folder, self.playing, trained=self.net, optimizers=self.optimizers, progress=progress,
+            first=self.processes.first,
+        )  # fmt: skip
 
     def _all_reader_states(self) -> dict[str, Any]:
         states: list[dict[str, Any]] = [self.reader.state()]

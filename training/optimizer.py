@@ -10,10 +10,12 @@ from collections.abc import Iterable
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW, Optimizer
 
 from training.config import OptimizerConfig
 from training.model import Net
+from training.sharding import part_of, whole
 
 # Quintic Newton-Schulz coefficients of Keller Jordan's Muon: singular values end between about 0.7 and 1.2.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
@@ -40,7 +42,8 @@ class Muon(Optimizer):
 
     The update of an n x m matrix is scaled by sqrt(max(1, n / m)), so that one rate suits every shape. Where several
     processes train together each orthogonalises its share of the matrices and hands the result to the others, for on
-    CPU this work is a tenth of a small batch's.
+    CPU this work is a tenth of a small batch's. Of a net in pieces as many matrices are whole at once as there are
+    processes.
     """
 
     def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0,
@@ -51,34 +54,36 @@ class Muon(Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of every parameter."""
-        world = dist.get_world_size() if dist.is_initialized() else 1
         for group in self.param_groups:
-            handed = []
-            for i, p in enumerate(group["params"]):
-                gradient = p.grad
-                if gradient is None:
-                    continue
-                if world == 1 or i % world == dist.get_rank():
-                    self._update(p, gradient, group)
-                else:
-                    self._momentum(p, gradient, group)
-                if world > 1:
-                    handed.append(dist.broadcast(p.data, i % world, async_op=True))
-            for work in handed:
-                work.wait()
+            params = [p for p in group["params"] if p.grad is not None]
+            at_once = dist.get_world_size() if any(isinstance(p, DTensor) for p in params) else len(params)
+            for begin in range(0, len(params), max(1, at_once)):
+                self._change(params[begin : begin + at_once], group)
 
-    def _momentum(self, p: Tensor, gradient: Tensor, group: dict[str, float]) -> Tensor:
-        """Every process keeps every momentum, so any of them can save the whole state."""
-        state = self.state[p]
+    def _change(self, params: list[Tensor], group: dict[str, float]) -> None:
+        world = dist.get_world_size() if dist.is_initialized() else 1
+        updates, handed = [], []
+        for i, p in enumerate(params):
+            update = whole(self._direction(p, group))
+            if world == 1 or i % world == dist.get_rank():
+                update = orthogonalized(update, self._precision)
+            if world > 1:
+                handed.append(dist.broadcast(update := update.contiguous(), i % world, async_op=True))
+            updates.append(update)
+        for work in handed:
+            work.wait()
+        for p, update in zip(params, updates, strict=True):
+            scale = max(1.0, p.shape[-2] / p.shape[-1]) ** 0.5
+            p.mul_(1 - group["lr"] * group["weight_decay"]).add_(part_of(update, p), alpha=-group["lr"] * scale)
+
+    def _direction(self, p: Tensor, group: dict[str, float]) -> Tensor:
+        """Where Nesterov's momentum points. Every process keeps every momentum, so any of them can save the whole state."""
+        state, gradient = self.state[p], p.grad
+        assert gradient is not None
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(p)
         momentum: Tensor = state["momentum"]
-        return momentum.lerp_(gradient, 1 - group["momentum"])
-
-    def _update(self, p: Tensor, gradient: Tensor, group: dict[str, float]) -> None:
-        update = orthogonalized(gradient.lerp(self._momentum(p, gradient, group), group["momentum"]), self._precision)
-        scale = max(1.0, p.shape[-2] / p.shape[-1]) ** 0.5
-        p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * scale)
+        return gradient.lerp(momentum.lerp_(gradient, 1 - group["momentum"]), group["momentum"])
 
 
 def make_optimizers(net: Net, config: OptimizerConfig, precision: torch.dtype = torch.float32) -> list[Optimizer]:

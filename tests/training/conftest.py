@@ -5,6 +5,7 @@ from __future__ import annotations
 import chess
 import numpy as np
 import pytest
+import torch
 
 from engine.vocabulary import MOVE_ID
 from training.config import Config, DataConfig, ModelConfig, OptimizerConfig, RunConfig
@@ -23,6 +24,12 @@ def random_game(random: np.random.Generator, *, fen: str | None = None, plies: i
     elo = random.integers(800, 2400, size=2)
     result = ("1-0", "0-1", "1/2-1/2", "*")[int(random.integers(4))]
     return Game(np.array(moves, np.uint16), int(elo[0]), int(elo[1]), result=result, scale=1, source="random", start_fen=fen)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """On a busy machine two threads wait for each other at every kernel: these small nets then take ten times as long."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from engine.errors import ConfigError, DataError
-from training import checkpoint
+from training import checkpoint, record
 from training.average import Average
 from training.config import (
     PRESETS,
@@ -101,6 +101,36 @@ def test_two_processes_train_as_one(config: Config, store: Store, tmp_path: Path
     for processes in (1, 2):
         run_command(config, store, tmp_path / str(processes), processes=processes)
     assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), abs=2e-3)
+
+
+def test_a_net_in_pieces_trains_as_a_whole_one_and_goes_on_with_any_number_of_processes(
+    config: Config, store: Store, tmp_path: Path
+) -> None:
+    """Three stretches of 8 steps: by one process throughout; by one, by two that share the net, and by one again."""
+    config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, ema=0.8))
+    for steps, processes in ((8, 1), (16, 2), (24, 1)):
+        told = dataclasses.replace(config, run=dataclasses.replace(config.run, steps=steps))
+        shared = dataclasses.replace(told, run=dataclasses.replace(told.run, parallel="fsdp"))
+        for folder in (tmp_path / "whole", tmp_path / "pieces"):
+            (folder / checkpoint.CONFIG).unlink(missing_ok=True)  # a longer run from the same state
+        make_trainer(told, store, tmp_path / "whole").run()
+        if processes == 2:
+            run_command(shared, store, tmp_path / "pieces", processes=2)
+        else:
+            make_trainer(told, store, tmp_path / "pieces").run()
+    assert losses(tmp_path / "pieces") == pytest.approx(losses(tmp_path / "whole"), abs=2e-3)
+    assert len(losses(tmp_path / "pieces")) == 24
+    validation = load_validation(store, config.data, model=config.model, plies=400)
+    pieces, whole = (evaluate(checkpoint.load_net(tmp_path / name)[0], validation) for name in ("pieces", "whole"))
+    assert pieces.move_nll == pytest.approx(whole.move_nll, abs=5e-3)  # of the averaged weights
+    reached = [line for line in record.read(tmp_path / "pieces") if line["kind"] == "validation" and line["step"] == 16]
+    alone = [line for line in record.read(tmp_path / "whole") if line["kind"] == "validation" and line["step"] == 16]
+    assert reached[0]["validation_move_nll"] == pytest.approx(alone[0]["validation_move_nll"], abs=5e-3)
+
+
+def test_how_processes_share_a_net_may_change_in_a_run(config: Config, tmp_path: Path) -> None:
+    checkpoint.start(tmp_path, config, dataset={})
+    checkpoint.start(tmp_path, dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="fsdp")), dataset={})
 
 
 def test_two_processes_agree_when_the_clock_decides(config: Config, store: Store, tmp_path: Path) -> None:
