@@ -81,7 +81,7 @@ class GameCache:
         if players != self.players:
             self.players, self.filled = players, 0
         self._rewind(_common(self._moves, board.move_stack))
-        base = self._base_of(len(board.move_stack))
+        base = 0 if self._info.blind else base_of(len(board.move_stack), self._info.context)
         if base != self.base:
             if base < self.base:  # what lies before the old base was never looked at
                 self._begin(root, root_key)
@@ -131,12 +131,6 @@ class GameCache:
         self._led[position] = led
         self._pieces[position], self._state[position] = piece_codes(board), state_codes(board, repetitions)
 
-    def _base_of(self, position: int) -> int:
-        """Where reading begins so that ``position`` fits the context. By the position alone, so that an answer never
-        depends on how the game came here; in steps of half a context, so that a long game is seldom read again."""
-        over, half = position + 1 - self._info.context, max(1, self._info.context // 2)
-        return 0 if over <= 0 or self._info.blind else half * -(-over // half)
-
     def unread(self) -> Plies:
         """The plies that the shelf does not hold yet."""
         begin, end = self.base + self.filled, len(self._moves) + 1
@@ -161,6 +155,13 @@ class GameCache:
             raise ValueError("expected a game with a row on a shelf: Shelves.seat gives one")
         self.shelf.write(self.row, self.filled, keys, values)
         self.filled += keys.shape[2]
+
+
+def base_of(position: int, context: int) -> int:
+    """Where reading begins so that ``position`` fits the context. By the position alone, so that an answer never depends on
+    how the game came here; in steps of half a context, so that a long game is seldom read again."""
+    over, half = position + 1 - context, max(1, context // 2)
+    return 0 if over <= 0 else half * -(-over // half)
 
 
 def _doubled(array: NDArray[Any]) -> NDArray[Any]:

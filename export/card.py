@@ -112,18 +112,36 @@ def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _proof(proof: dict[str, Any]) -> Iterator[tuple[str, str]]:
     same = proof.get("torch and ONNX, largest logit difference")
     if same:
-        ways = ", ".join(f"{way} {same[way]:.1e}" for way in ("prefill", "step", "batch"))
         yield (
             "torch and ONNX (fp32)",
-            f"largest logit difference on {same['positions']:,} positions of {same['games']} games: {ways}",
+            f"largest logit difference on {same['positions']:,} positions of {same['games']} games: {_ways(same)}",
         )
-    int8 = proof.get("int8 and fp32")
-    if int8:
-        rise = int8["move_nll_int8"] - int8["move_nll_fp32"]
-        yield (
-            "int8 and fp32",
-            f"move loss {rise:+.4f} nats, same best move in {int8['top1_agreement']:.1%} of {int8['positions']:,} positions",
+    if "not a full proof" in proof:
+        yield "not a full proof", proof["not a full proof"]
+    for precision in ("int8", "fp16"):
+        twin = proof.get(f"{precision} and fp32")
+        if twin:
+            yield f"{precision} and fp32", _twin(twin, precision)
+
+
+def _ways(same: dict[str, Any]) -> str:
+    names = {"prefill": "whole games", "step": "ply after ply", "batch": "in a batch", "rebased": "beyond the context",
+             "fens": "from FENs"}  # fmt: skip
+    asked = ", ".join(f"{name} {same[way]:.1e}" for way, name in names.items() if same.get(way) is not None)
+    skipped = [name for way, name in names.items() if way in same and same[way] is None]
+    return asked + (f" (blind, so not {' or '.join(skipped)})" if skipped else "")
+
+
+def _twin(twin: dict[str, Any], precision: str) -> str:
+    rise = twin[f"move_nll_{precision}"] - twin["move_nll_fp32"]
+    text = f"move loss {rise:+.4f} nats, same best move in {twin['top1_agreement']:.1%} of {twin['positions']:,} positions"
+    match = twin.get("match")
+    if match:
+        return (
+            f"{text}; in {match['games']} games against each other {match['score']:.1%} of the points, "
+            f"Elo {match['elo']:+.0f} (95 %: {match['low']:+.0f} to {match['high']:+.0f})"
         )
+    return text + ("; no match against each other was played" if precision == "int8" else "")
 
 
 def _text_of(rows: Iterator[tuple[str, str]]) -> str:

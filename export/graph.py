@@ -44,6 +44,15 @@ class _FoldedBoard(nn.Module):
         return F.embedding(codes + self.offsets, self.rows).sum(dim=-2)
 
 
+def _fold(module: nn.Module) -> None:
+    """Replace every BoardTable inside ``module``, a net's own or one beside a conv or squares board."""
+    for name, child in module.named_children():
+        if isinstance(child, BoardTable):
+            setattr(module, name, _FoldedBoard(child))
+        else:
+            _fold(child)
+
+
 class _Step(nn.Module):
     """``Net.step`` as a module's forward, for the exporter; a blind net still names its board inputs."""
 
@@ -77,8 +86,7 @@ def model_metadata(config: ModelConfig, name: str) -> dict[str, Any]:
 def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], play: dict[str, Any] | None = None) -> None:
     """Write ``net`` as fp32 ONNX to ``path``, by way of a temporary file beside it."""
     net = copy.deepcopy(net).eval().cpu()
-    if net.board is not None:
-        net.board = _FoldedBoard(net.board)  # type: ignore[assignment]
+    _fold(net)
     dim = torch.export.Dim.DYNAMIC
     rows = {0: dim, 1: dim}
     cache = {1: dim, 3: dim}

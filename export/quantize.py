@@ -1,44 +1,22 @@
-"""A quarter of the size: int8 weights, and the gate that decides whether they may be shipped.
+"""Smaller twins of a fp32 net: int8 weights, a quarter of the size; or float16 weights and products, for a GPU.
 
-Knows which weights are rounded, and how far an int8 net may stray from its fp32 twin. Does not know torch.
+Knows which weights are rounded and how. Does not know torch, or whether a twin is good enough (``export.gate`` tells).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from engine.errors import NetError
-from engine.vocabulary import FLIP, MOVES
-from export.verify import Floats, OnnxNet, game_inputs
-from training.config import ModelConfig
+from engine.vocabulary import MOVES
 
-NLL_TOLERANCE = 0.01
-"""Largest rise, in nats, of the loss on the moves that were played."""
 SMALLEST = 4096
 """Weights with fewer values stay as they are."""
-AGREEMENT_FLOOR = 0.98
-"""Smallest share of positions where both nets like the same move best."""
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """How an int8 net compares with its fp32 twin on played games."""
-
-    positions: int
-    move_nll_fp32: float
-    move_nll_int8: float
-    top1_agreement: float
-
-    @property
-    def passes(self) -> bool:
-        return self.move_nll_int8 - self.move_nll_fp32 <= NLL_TOLERANCE and self.top1_agreement >= AGREEMENT_FLOOR
+PRODUCTS = ("MatMul", "Gemm", "Conv")
+"""Operators that a GPU computes several times faster in float16."""
 
 
 def quantize(path: Path, out: Path) -> None:
@@ -59,11 +37,45 @@ def quantize(path: Path, out: Path) -> None:
         else:
             axis = -1 if weight.name in gathered else _contracted_axis(graph, weight)
             restored += _round_weight(graph, weight, axis=axis)
+    _save_twin(model, out, restored, precision="int8")
+
+
+def halve(path: Path, out: Path) -> None:
+    """Write the fp16 twin of a fp32 net: large weights and all matrix products in float16, all else in float32.
+
+    What is small is what loses most by float16 - norms, rotations, softmax and its mask - and what comes in and goes out
+    stays as the contract says. On a CPU nothing is gained: ONNX Runtime computes the products in float32 there.
+    """
+    model = onnx.load(str(path))
+    graph = model.graph
+    restored = [node for weight in [w for w in graph.initializer if _is_large(w)] for node in _halve_weight(graph, weight)]
+    nodes = [part for node in graph.node for part in (_in_half(node) if node.op_type in PRODUCTS else [node])]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    _save_twin(model, out, restored, precision="fp16")
+
+
+def _in_half(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """A product between casts of what goes in and what comes out; casts that undo each other are folded away at load."""
+    inside, (name,) = f"{node.output[0]}.half", node.output
+    casts = [
+        onnx.helper.make_node("Cast", [source], [f"{inside}.{i}"], to=onnx.TensorProto.FLOAT16)
+        for i, source in enumerate(node.input)
+    ]
+    half = onnx.NodeProto()
+    half.CopyFrom(node)
+    half.input[:] = [cast.output[0] for cast in casts]
+    half.output[:] = [inside]
+    return [*casts, half, onnx.helper.make_node("Cast", [inside], [name], to=onnx.TensorProto.FLOAT)]
+
+
+def _save_twin(model: onnx.ModelProto, out: Path, restored: list[onnx.NodeProto], *, precision: str) -> None:
+    """Write ``model`` with the nodes that restore its weights in front, by way of a temporary file."""
     for node in reversed(restored):
-        graph.node.insert(0, node)
+        model.graph.node.insert(0, node)
     for prop in model.metadata_props:
         if prop.key == "transcendence.precision":
-            prop.value = "int8"
+            prop.value = precision
     partial = out.with_suffix(".partial")
     onnx.save_model(model, str(partial))
     os.replace(partial, out)
@@ -100,37 +112,3 @@ def _halve_weight(graph: onnx.GraphProto, weight: onnx.TensorProto) -> list[onnx
     graph.initializer.remove(weight)
     graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float16), name + ".half"))
     return [onnx.helper.make_node("Cast", [name + ".half"], [name], to=onnx.TensorProto.FLOAT)]
-
-
-def compare(fp32: Path, int8: Path, *, config: ModelConfig, games: Sequence[NDArray[np.uint16]]) -> Fidelity:
-    """Ask both nets for every position of ``games`` (ids from White's side, from the initial position)."""
-    nets = OnnxNet(fp32, config), OnnxNet(int8, config)
-    nll, agree, positions = [0.0, 0.0], 0, 0
-    for game in games:
-        moves = game[: config.context]
-        played = np.where(np.arange(len(moves)) % 2 == 1, FLIP[moves], moves)
-        answers = [_log_p(net, moves) for net in nets]
-        for i, log_p in enumerate(answers):
-            nll[i] -= float(log_p[np.arange(len(moves)), played].sum())
-        agree += int((answers[0].argmax(-1) == answers[1].argmax(-1)).sum())
-        positions += len(moves)
-    return Fidelity(positions, nll[0] / positions, nll[1] / positions, agree / positions)
-
-
-def check(found: Fidelity, path: Path) -> None:
-    """Raise NetError when the int8 net may not be shipped."""
-    if not found.passes:
-        raise NetError(
-            f"{path} strays too far from its fp32 twin: expected a move loss within {NLL_TOLERANCE} nats and the same best "
-            f"move in {AGREEMENT_FLOOR:.0%} of positions, got {found}; ship the fp32 net"
-        )
-
-
-def _log_p(net: OnnxNet, moves: NDArray[np.uint16]) -> Floats:
-    """(T, MOVES) log-probabilities of all moves at every position of one game."""
-    empty = net.empty(1)
-    answer, _, _ = net(game_inputs(moves, net.config.board_input), empty, empty, np.zeros(1, np.int64))
-    logits = answer[0, :, :-3].astype(np.float64)
-    top = logits.max(axis=-1, keepdims=True)
-    log_p: Floats = (logits - top - np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))).astype(np.float32)
-    return log_p

@@ -1,15 +1,15 @@
 """Proof that an ONNX net is the network that was trained: the same logits from torch and from ONNX Runtime.
 
-Knows how to ask both for the same plies in every way that play asks: a whole game at once, ply after ply, many games
-of different lengths together. Does not know how the file came to be.
+Knows how to ask both for the same plies in every way that play asks: a whole game at once, ply after ply, many games of
+different lengths together, and by the engine's own evaluator games beyond the context and from the middle. Does not know
+how the file came to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import chess
 import numpy as np
@@ -17,17 +17,24 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from engine.encoding import board_codes
+from engine.encoding import move_ids
 from engine.errors import NetError
-from engine.vocabulary import FLIP, MOVE_ID, START
+from engine.evaluator import Evaluation, Evaluator, Request
+from engine.game_cache import base_of
+from engine.net import Net as EngineNet
+from engine.vocabulary import MOVES, START
+from export.games import Arrays, Transcript, continued, from_half, random_games
 from training.config import ModelConfig
 from training.model import Net
-from training.replay import replay
 
 TOLERANCE = 1e-4
 """Largest difference of a logit that still counts as agreement; float32 sums in another order stay far below."""
+POSITIONS, GAMES = 1000, 50
+"""What a proof should rest on; a report on less says so."""
 
-Arrays = dict[str, NDArray[Any]]
+_LONG_GAMES = 3  # games that are carried on beyond the context where played ones are too short
+_HALVES = 10  # games that are begun anew from the middle
+
 Floats = NDArray[np.float32]
 
 
@@ -43,51 +50,38 @@ class Agreement:
     """One ply a call, with the cache."""
     batch: float
     """Games of different lengths in one call, then some plies more, with the cache."""
+    rebased: float | None
+    """Games longer than the context, by the engine; None for a blind net, which is never re-based."""
+    fens: float | None
+    """Games that begin at a FEN in the middle of another, by the engine; None for a blind net, which cannot."""
 
     @property
     def worst(self) -> float:
-        return max(self.prefill, self.step, self.batch)
+        ways = [self.prefill, self.step, self.batch, self.rebased or 0.0, self.fens or 0.0]
+        return float(np.max(ways))  # NaN where one is: Python's own max would pass over it
+
+    @property
+    def enough(self) -> bool:
+        """Whether it rests on as much as a proof should."""
+        return self.positions >= POSITIONS and self.games >= GAMES
 
 
-def random_games(count: int, *, plies: int, seed: int) -> list[NDArray[np.uint16]]:
-    """Games of random legal moves, as ids from White's side: for nets that have no games at hand."""
-    random = np.random.default_rng(seed)
-    games = []
-    for _ in range(count):
-        board = chess.Board()
-        moves: list[int] = []
-        while len(moves) < plies and not board.is_game_over():
-            legal = list(board.legal_moves)
-            board.push(legal[int(random.integers(len(legal)))])
-            moves.append(MOVE_ID[board.peek().uci()])
-        games.append(np.array(moves, np.uint16))
-    return games
-
-
-def game_inputs(moves: NDArray[np.uint16], board_input: str) -> Arrays:
-    """The inputs of one game from the initial position, batch dimension 1, ratings unknown."""
-    positions = replay(moves, np.array([0, len(moves)]))
-    led = np.append(np.uint16(START), moves[:-1])
-    tokens = np.where(positions.black, FLIP[led], led)
-    arrays = {"moves": tokens, "board": board_codes(positions.pieces, board_input), "state": positions.state}
-    arrays["ratings"] = np.zeros((len(moves), 3), np.int64)
-    return {name: array[None].astype(np.int64) for name, array in arrays.items()}
-
-
-def verify(net: Net, path: Path, *, games: Sequence[NDArray[np.uint16]]) -> Agreement:
+def verify(net: Net, path: Path, *, games: Sequence[Transcript]) -> Agreement:
     """Compare ``net`` with the ONNX file on every position of ``games``. Raises NetError when they disagree."""
-    limit = net.config.context
-    onnx_net = OnnxNet(path, net.config)
-    inputs = [game_inputs(g[:limit], net.config.board_input) for g in games]
-    lengths = [game["moves"].shape[1] for game in inputs]
+    config = net.config
+    cut = [Transcript(game.moves[: config.context], game.fen) for game in games]
+    inputs = [game.inputs(config.board_input) for game in cut]
     wanted = [_torch_answer(net, game) for game in inputs]
-    pairs = list(zip(inputs, wanted, lengths, strict=True))
+    onnx_net, blind = OnnxNet(path, config), config.board_input == "none"
+    pairs = list(zip(inputs, wanted, strict=True))
     found = Agreement(
-        positions=sum(lengths),
-        games=len(inputs),
-        prefill=max(_difference(_split(onnx_net, game, sizes=[n]), want) for game, want, n in pairs),
-        step=max(_difference(_split(onnx_net, game, sizes=[1] * n), want) for game, want, n in pairs),
+        positions=sum(map(len, cut)),
+        games=len(cut),
+        prefill=max(_difference(_split(onnx_net, game, sizes=[len(want)]), want) for game, want in pairs),
+        step=max(_difference(_split(onnx_net, game, sizes=[1] * len(want)), want) for game, want in pairs),
         batch=_batched(onnx_net, inputs, wanted),
+        rebased=None if blind else _by_engine(net, path, _long_games(games, context=config.context), beyond=config.context),
+        fens=None if blind else _by_engine(net, path, [from_half(game) for game in cut[:_HALVES]], beyond=0),
     )
     if not found.worst <= TOLERANCE:
         raise NetError(f"{path} disagrees with the network it came from: expected logits within {TOLERANCE}, got {found}")
@@ -146,7 +140,7 @@ def _batched(onnx_net: OnnxNet, games: Sequence[Arrays], wanted: Sequence[Floats
     for i, want in enumerate(wanted):
         differences.append(_difference(early[i, : first[i]], want[: first[i]]))
         differences.append(_difference(late[i, : lengths[i] - first[i]], want[first[i] :]))
-    return max(differences)
+    return float(np.max(differences))
 
 
 def _padded(games: Sequence[Arrays], begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Arrays:
@@ -159,5 +153,50 @@ def _padded(games: Sequence[Arrays], begins: NDArray[np.int64], ends: NDArray[np
     return joined
 
 
-def _difference(a: Floats, b: Floats) -> float:
+def _long_games(games: Sequence[Transcript], *, context: int) -> list[Transcript]:
+    """Games well beyond the context: the longest ones, carried on by random moves; random games where all those were over."""
+    random, plies = np.random.default_rng(1), context * 7 // 4
+    longest = sorted(games, key=len, reverse=True)[:_LONG_GAMES]
+    found = [continued(game, plies=plies, random=random) for game in longest]
+    return [g for g in found if len(g) > context] or [g for g in random_games(8, plies=plies, seed=1) if len(g) > context]
+
+
+def _by_engine(net: Net, path: Path, games: Sequence[Transcript], *, beyond: int) -> float:
+    """The largest difference when the engine follows ``games``, over all positions from number ``beyond`` on."""
+    evaluator = Evaluator(EngineNet.open(path), hash_mb=0)
+    differences = []
+    for game in games:
+        cache = evaluator.new_game()
+        wanted = _rebased_answers(net, game)
+        for ply, (board, want) in enumerate(zip(game.boards(), wanted, strict=True)):
+            if ply >= beyond:
+                evaluation = evaluator.evaluate([Request(board, cache)])[0]
+                differences.append(_from_evaluation(evaluation, board.turn, want))
+    if not differences:
+        raise NetError(f"expected a game of more than {beyond} plies to verify {path} on; give longer games, or more")
+    return float(np.max(differences))
+
+
+def _rebased_answers(net: Net, game: Transcript) -> Iterator[Floats]:
+    """(MOVES + 3,) for each position in turn, read by torch from where the context has room for it."""
+    context, whole = net.config.context, game.inputs(net.config.board_input)
+    base, answers = 0, _torch_answer(net, {name: array[:, :context] for name, array in whole.items()})
+    for ply in range(len(game)):
+        if base_of(ply, context) != base:
+            base = base_of(ply, context)
+            part = {name: array[:, base : base + context].copy() for name, array in whole.items()}
+            part["moves"][:, 0] = START
+            answers = _torch_answer(net, part)
+        yield answers[ply - base]
+
+
+def _from_evaluation(found: Evaluation, turn: chess.Color, want: Floats) -> float:
+    """The largest difference of a legal move's logit, and of the result's probabilities."""
+    odds = np.exp(want[MOVES:].astype(np.float64) - want[MOVES:].max())
+    return max(
+        _difference(found.logits, want[move_ids(found.moves, turn)]), _difference(np.array(found.wdl), odds / odds.sum())
+    )
+
+
+def _difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     return float(np.abs(a - b).max()) if a.size else 0.0

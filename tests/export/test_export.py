@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, get_args
 
+import chess
 import numpy as np
 import onnx
 import pytest
 
-from engine.errors import NetError
+from engine.errors import ConfigError, NetError
+from engine.net import Net as EngineNet
+from export import package as packaging
 from export.__main__ import main
+from export.card import card
+from export.games import Transcript, continued, from_half, held_out, random_games
+from export.gate import Contest, Fidelity, check, compare, contest, scored
 from export.graph import INPUTS, OUTPUTS, export_graph
-from export.quantize import Fidelity, check, compare, quantize
-from export.verify import TOLERANCE, random_games, verify
+from export.package import Order, package
+from export.quantize import halve, quantize
+from export.verify import TOLERANCE, Agreement, verify
 from tests.nets import random_network
-from training.config import Config, ModelConfig, to_dict
+from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.model import Net
+from training.store import Game, StoreWriter
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 
-@pytest.fixture(scope="module", params=["none", "sum", "attacks"])
+@pytest.fixture(scope="module", params=get_args(BoardInput))
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Net, Path]:
     net = random_network(request.param, seed=1)
     path = tmp_path_factory.mktemp("net") / "net.onnx"
@@ -29,11 +38,32 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return net, path
 
 
-def test_torch_and_onnx_agree(exported: tuple[Net, Path]) -> None:
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[Net, Path]:
+    net, path = random_network(seed=1), tmp_path_factory.mktemp("one") / "net.onnx"
+    export_graph(net, path, name="random", training={})
+    return net, path
+
+
+def with_first_weights_changed(source: Path, out: Path, *, of: str) -> Path:
+    """A net that is wrong in one table or matrix."""
+    model = onnx.load(str(source))
+    weight = next(w for w in model.graph.initializer if of in w.name)
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values += 0.05
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    onnx.save_model(model, str(out))
+    return out
+
+
+def test_torch_and_onnx_agree_in_every_way(exported: tuple[Net, Path]) -> None:
     net, path = exported
     found = verify(net, path, games=random_games(6, plies=60, seed=2))
     assert found.positions >= 200
     assert found.worst <= TOLERANCE
+    assert not found.enough
+    blind = net.config.board_input == "none"
+    assert (found.rebased is None, found.fens is None) == (blind, blind)
 
 
 def test_another_network_is_found_out(exported: tuple[Net, Path]) -> None:
@@ -41,6 +71,41 @@ def test_another_network_is_found_out(exported: tuple[Net, Path]) -> None:
     other = random_network(net.config.board_input, seed=2)
     with pytest.raises(NetError, match="disagrees"):
         verify(other, path, games=random_games(2, plies=20, seed=2))
+
+
+def test_each_way_counts() -> None:
+    ways = {"prefill": 0.0, "step": 0.0, "batch": 0.0, "rebased": 0.0, "fens": 0.0}
+    for way in ways:
+        for wrong in (0.01, float("nan")):
+            assert not Agreement(1000, 50, **(ways | {way: wrong})).worst <= TOLERANCE
+    assert Agreement(1000, 50, **ways).enough
+    assert not Agreement(999, 50, **ways).enough
+    assert not Agreement(1000, 49, **ways).enough
+
+
+def test_games_beyond_the_context_and_from_fens_are_read_by_the_engine(one: tuple[Net, Path], tmp_path: Path) -> None:
+    """What a wrong evaluator would do is found by these two ways alone: here the net is right, and half its context a lie."""
+    net, path = one
+    model = onnx.load(str(path))
+    for prop in model.metadata_props:
+        if prop.key == "transcendence.model":
+            prop.value = json.dumps(json.loads(prop.value) | {"context": net.config.context // 2})
+    short = tmp_path / "short.onnx"
+    onnx.save_model(model, str(short))
+    with pytest.raises(NetError, match=r"rebased=0\.\d+, fens=\d\.\d+e-"):
+        verify(net, short, games=random_games(3, plies=40, seed=2))
+
+
+def test_half_a_game_goes_on_as_the_whole_one() -> None:
+    (whole,) = random_games(1, plies=31, seed=5)
+    half = from_half(whole)
+    assert half.fen is not None
+    *_, last = half.boards()
+    *_, wanted = whole.boards()
+    assert last.fen(en_passant="legal") == wanted.fen(en_passant="legal")
+    black = chess.Board(half.fen).turn == chess.BLACK
+    assert black
+    assert half.played().tolist() == whole.played()[15:].tolist()
 
 
 def test_names_and_metadata_are_the_contracts(exported: tuple[Net, Path]) -> None:
@@ -61,25 +126,158 @@ def test_int8_is_far_smaller_and_close(exported: tuple[Net, Path], tmp_path: Pat
     quantize(path, out)
     assert out.stat().st_size < 0.6 * path.stat().st_size  # half of these tiny nets is the head, in float16
     found = compare(path, out, config=net.config, games=random_games(4, plies=60, seed=3))
-    assert abs(found.move_nll_int8 - found.move_nll_fp32) < 0.01
+    assert abs(found.move_nll - found.move_nll_fp32) < 0.01
     assert found.top1_agreement > 0.9
-    props = {p.key: p.value for p in onnx.load(str(out)).metadata_props}
-    assert props["transcendence.precision"] == "int8"
+    assert EngineNet.open(out).info.precision == "int8"
 
 
-def test_the_gate_closes() -> None:
-    check(Fidelity(100, 2.0, 2.009, 0.99), Path("net.onnx"))
-    with pytest.raises(NetError, match="strays"):
-        check(Fidelity(100, 2.0, 2.02, 0.99), Path("net.onnx"))
-    with pytest.raises(NetError, match="strays"):
-        check(Fidelity(100, 2.0, 2.0, 0.97), Path("net.onnx"))
-
-
-def test_a_wrong_net_does_not_pass_for_int8(exported: tuple[Net, Path], tmp_path: Path) -> None:
+def test_fp16_is_half_the_size_and_closer(exported: tuple[Net, Path], tmp_path: Path) -> None:
     net, path = exported
-    other = tmp_path / "other.onnx"
-    export_graph(random_network(net.config.board_input, seed=9), other, name="other", training={})
-    assert not compare(path, other, config=net.config, games=random_games(2, plies=40, seed=3)).passes
+    out = tmp_path / "fp16.onnx"
+    halve(path, out)
+    assert out.stat().st_size < 0.75 * path.stat().st_size
+    found = compare(path, out, config=net.config, games=random_games(4, plies=60, seed=3))
+    assert found.passes
+    assert EngineNet.open(out).info.precision == "fp16"
+    products = [node for node in onnx.load(str(out)).graph.node if node.op_type == "MatMul"]
+    assert products
+    assert all(name.startswith(node.output[0]) for node in products for name in node.input)  # all go through a cast
+
+
+def test_the_gates_close() -> None:
+    check(Fidelity(100, 2.0, 2.009, 0.99), Path("net.onnx"))
+    for bad in (Fidelity(100, 2.0, 2.02, 0.99), Fidelity(100, 2.0, 2.0, 0.97), Fidelity(100, 2.0, float("nan"), 0.99)):
+        with pytest.raises(NetError, match="strays"):
+            check(bad, Path("net.onnx"))
+    check(Contest(400, 0.47, 0.02), Path("net.onnx"))
+    for bad_match in (Contest(400, 0.45, 0.02), Contest(400, float("nan"), 0.02)):
+        with pytest.raises(NetError, match="weaker than its fp32 twin"):
+            check(bad_match, Path("net.onnx"))
+
+
+def test_a_match_is_scored_by_opening_pairs() -> None:
+    def pair(number: int, *results: str) -> list[dict[str, str]]:
+        colours = ("twin", "fp32"), ("fp32", "twin")
+        return [
+            {"white": white, "black": black, "result": result, "pair": str(number)}
+            for (white, black), result in zip(colours, results, strict=True)
+        ]
+
+    even = scored([game for n in range(200) for game in pair(n, "1-0", "1-0")])
+    assert even.games == 400
+    assert even.score == 0.5
+    assert even.passes
+    lost = scored([game for n in range(200) for game in pair(n, *(("0-1", "1-0") if n % 3 else ("1-0", "0-1")))])
+    assert lost.score == pytest.approx(67 / 200)
+    assert not lost.passes
+    with pytest.raises(NetError, match="two opening pairs"):
+        scored(pair(1, "1-0", "1-0"))
+
+
+@pytest.mark.parametrize("make", [quantize, halve])
+def test_a_wrong_net_does_not_pass_for_a_twin(one: tuple[Net, Path], tmp_path: Path, make: Any) -> None:
+    net, path = one
+    twin = tmp_path / "twin.onnx"
+    make(with_first_weights_changed(path, tmp_path / "wrong.onnx", of="board.rows"), twin)
+    assert not compare(path, twin, config=net.config, games=random_games(2, plies=40, seed=3)).passes
+
+
+def test_held_out_games_of_a_store(tmp_path: Path) -> None:
+    fen = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R b KQkq - 0 1"
+    random = np.random.default_rng(1)
+    writer = StoreWriter(tmp_path / "store")
+    for number in range(600):
+        start = fen if number % 2 else None
+        game = continued(Transcript(np.zeros(0, np.uint16), start), plies=8, random=random)
+        writer.add(Game(game.moves, start_fen=start))
+    writer.close()
+    every = held_out(tmp_path / "store", games=10_000, positions=10_000, blind=False)
+    for_blind = held_out(tmp_path / "store", games=10_000, positions=10_000, blind=True)
+    assert {game.fen for game in every} == {None, fen}
+    assert {game.fen for game in for_blind} == {None}
+    assert 0 < len(for_blind) < len(every) < 300
+    assert len(held_out(tmp_path / "store", games=2, positions=20, blind=False)) == 3
+    net = random_network(seed=1)
+    net_path = tmp_path / "net.onnx"
+    export_graph(net, net_path, name="random", training={})
+    assert verify(net, net_path, games=every).games == len(every)
+
+
+def test_a_store_without_held_out_games_is_told(tmp_path: Path) -> None:
+    StoreWriter(tmp_path / "store").close()
+    with pytest.raises(ConfigError, match="expected held-out games"):
+        held_out(tmp_path / "store", games=1, positions=1, blind=False)
+
+
+# The package -----------------------------------------------------------------------------------------------------
+
+
+def order(*twins: str, match_games: int = 0) -> Order:
+    return Order(name="mine", run="run", twins=twins, match_games=match_games, training={}, play={})
+
+
+def test_a_package_is_whole(tmp_path: Path) -> None:
+    games = random_games(3, plies=30, seed=4)
+    made = package(random_network(seed=1), tmp_path / "mine.onnx", order("fp16"), games=games)
+    names = ["mine.fp16.onnx", "mine.md", "mine.onnx", "mine.verified.json"]
+    assert sorted(path.name for path in made) == sorted(path.name for path in tmp_path.iterdir()) == names
+    text = (tmp_path / "mine.md").read_text()
+    assert "beyond the context" in text
+    assert "fp16 and fp32" in text
+    assert "a proof should rest on 1,000 positions and 50 games" in text
+    report = json.loads((tmp_path / "mine.verified.json").read_text())
+    assert report["torch and ONNX, largest logit difference"]["games"] == 3
+    assert report["fp16 and fp32"]["move_nll_fp16"] > 0
+
+
+def test_what_fails_is_not_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net that is wrong, a twin that strays, and one that loses its match: each leaves nothing, and what was there stays."""
+    net, out, games = random_network(seed=1), tmp_path / "mine.onnx", random_games(3, plies=30, seed=4)
+    (tmp_path / "mine.md").write_text("the old card")
+
+    def wrong_export(net: Net, path: Path, **rest: Any) -> None:
+        export_graph(net, path.with_suffix(".tmp"), **rest)
+        with_first_weights_changed(path.with_suffix(".tmp"), path, of="move")
+
+    def wrong_twin(fp32: Path, twin: Path) -> None:
+        quantize(with_first_weights_changed(fp32, twin.with_suffix(".tmp"), of="board.rows"), twin)
+
+    def fair_twin(fp32: Path, twin: Path) -> None:
+        halve(fp32, twin)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(packaging, "export_graph", wrong_export)
+        with pytest.raises(NetError, match="disagrees"):
+            package(net, out, order(), games=games)
+    with monkeypatch.context() as patched:
+        patched.setitem(packaging.TWINS, "int8", wrong_twin)
+        with pytest.raises(NetError, match="strays"):
+            package(net, out, order("int8"), games=games)
+    with monkeypatch.context() as patched:
+        patched.setitem(packaging.TWINS, "int8", fair_twin)
+        patched.setattr(packaging, "contest", lambda *a, **k: Contest(400, 0.4, 0.01))
+        with pytest.raises(NetError, match="weaker"):
+            package(net, out, order("int8", match_games=400), games=games)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.md"]
+    assert (tmp_path / "mine.md").read_text() == "the old card"
+
+
+def test_the_twins_meet_in_a_real_match(one: tuple[Net, Path], tmp_path: Path) -> None:
+    _, path = one
+    halve(path, tmp_path / "twin.onnx")
+    found = contest(path, tmp_path / "twin.onnx", games=4, threads=1)
+    assert found.games == 4
+    assert 0 <= found.score <= 1
+
+
+def test_the_card_tells_the_match(one: tuple[Net, Path], tmp_path: Path) -> None:
+    _, path = one
+    (tmp_path / "net.onnx").write_bytes(path.read_bytes())
+    match = {"games": 400, "score": 0.51, "error": 0.01, "elo": 7.0, "low": -7.0, "high": 21.0}
+    twin = {"positions": 1000, "move_nll_fp32": 2.0, "move_nll_int8": 2.001, "top1_agreement": 0.99}
+    for facts, wanted in ((twin | {"match": match}, "in 400 games against each other 51.0%"), (twin, "no match against")):
+        (tmp_path / "net.verified.json").write_text(json.dumps({"int8 and fp32": facts}))
+        assert wanted in card(tmp_path / "net.onnx")
 
 
 def test_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

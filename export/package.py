@@ -1,0 +1,121 @@
+"""A network and its twins as one package: exported, proven, and only then given their names.
+
+Everything is made in a folder beside the target; what fails its proof ends there, with all that came with it. Knows the
+files of a package and their order. Does not know graphs, proofs or command lines.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import NetError
+from export.card import card
+from export.games import Transcript
+from export.gate import Fidelity, check, compare, contest, told
+from export.graph import export_graph
+from export.quantize import halve, quantize
+from export.verify import GAMES, POSITIONS, verify
+from training.checkpoint import replace_text
+from training.model import Net
+
+TWINS: dict[str, Callable[[Path, Path], None]] = {"int8": quantize, "fp16": halve}
+"""How each smaller twin is made from the fp32 file."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be packaged."""
+
+    name: str
+    """The net's."""
+    run: str
+    """Of the training run's folder, for the record."""
+    twins: Sequence[str]
+    """Of TWINS."""
+    match_games: int
+    """Games of the int8 twin against fp32; 0 = none, and the report says so."""
+    threads: int = 1
+    """Of the net in that match."""
+    training: dict[str, Any] = field(default_factory=dict)
+    play: dict[str, Any] = field(default_factory=dict)
+
+
+def package(net: Net, out: Path, order: Order, *, games: Sequence[Transcript]) -> list[Path]:
+    """Write ``out``, its twins, the report and the card; returns their paths. Raises NetError, with nothing written, when one
+    of the nets is not what it should be."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NetError(f"cannot write to {out.parent}: {error.strerror or error}") from None
+    with tempfile.TemporaryDirectory(prefix=".candidate-", dir=out.parent) as folder:
+        candidate = Path(folder) / out.name
+        report = _proven(net, candidate, order, games=games)
+        replace_text(candidate.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
+        replace_text(candidate.with_suffix(".md"), card(candidate))
+        return [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
+
+
+def _proven(net: Net, fp32: Path, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
+    """Export ``net`` and its twins to ``fp32`` and beside it; returns the report of what was found."""
+    report: dict[str, Any] = {"net": order.name, "run": order.run}
+    export_graph(net, fp32, name=order.name, training=order.training, play=order.play)
+    agreement = verify(net, fp32, games=games)
+    report["torch and ONNX, largest logit difference"] = dataclasses.asdict(agreement)
+    _tell(f"torch = ONNX within {agreement.worst:.1e} on {agreement.positions} positions of {agreement.games} games")
+    if not agreement.enough:
+        report["not a full proof"] = (
+            f"a proof should rest on {POSITIONS:,} positions and {GAMES} games, this one had "
+            f"{agreement.positions:,} and {agreement.games}"
+        )
+        _tell(f"not a full proof: {report['not a full proof']}")
+    for precision in order.twins:
+        report[f"{precision} and fp32"] = _twin(net, fp32, precision, order, games=games)
+    return report
+
+
+def _twin(net: Net, fp32: Path, precision: str, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
+    """Make one twin beside ``fp32``; returns what its gates found. Raises NetError when one is shut."""
+    twin = fp32.with_suffix(f".{precision}.onnx")
+    TWINS[precision](fp32, twin)
+    found = compare(fp32, twin, config=net.config, games=games)
+    rise = found.move_nll - found.move_nll_fp32
+    _tell(
+        f"{precision}: move loss {rise:+.4f} nats, same best move in {found.top1_agreement:.1%} of {found.positions} positions"
+    )
+    check(found, twin)
+    report = _fidelity(found, precision)
+    if precision == "int8" and order.match_games:
+        _tell(f"{precision}: {order.match_games} games against fp32")
+        played = contest(fp32, twin, games=order.match_games, threads=order.threads)
+        _tell(f"{precision}: {told(played)}")
+        check(played, twin)
+        elo, low, high = played.elo
+        report["match"] = {**dataclasses.asdict(played), "elo": elo, "low": low, "high": high}
+    return report
+
+
+def _fidelity(found: Fidelity, precision: str) -> dict[str, Any]:
+    facts = dataclasses.asdict(found)
+    return {("move_nll_" + precision if name == "move_nll" else name): value for name, value in facts.items()}
+
+
+def _moved(path: Path, folder: Path) -> Path:
+    """The file under its final name; in one step, so that a reader sees the old one or the new one."""
+    target = folder / path.name
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        raise NetError(f"cannot write {target}: {error.strerror or error}") from None
+    return target
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
