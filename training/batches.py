@@ -152,12 +152,12 @@ def _order(parts: list[_Part], model: ModelConfig) -> NDArray[np.int64]:
     orders = []
     for part in parts:
         offsets = np.concatenate([[0], np.cumsum(part.lengths)])
-        orders.append(_packed(offsets, model) + before)
+        orders.append(packed(offsets, model) + before)
         before += int(offsets[-1])
     return np.concatenate(orders)
 
 
-def _packed(offsets: NDArray[np.int64], model: ModelConfig) -> NDArray[np.int64]:
+def packed(offsets: NDArray[np.int64], model: ModelConfig) -> NDArray[np.int64]:
     """(R, T) which ply stands where; the plies that do not fill a last row are left out."""
     T, total = model.context, int(offsets[-1])
     if model.board_input != "none":

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from engine.encoding import move_id
 from engine.vocabulary import MOVES, UCI_MOVES
-from training.batches import Rows, build_rows, join, select, start_of
+from training.batches import Rows, build_rows, join, packed, select, start_of
 from training.config import DataConfig, ModelConfig
 from training.model import Net
 from training.store import Store
@@ -79,9 +79,10 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
             fens = [store.starts[i] if i >= 0 else None for i in shard.games["start"][share]]
             games_moves = [shard.moves[shard.offsets[g] : shard.offsets[g + 1]] for g in share]
             flat = np.concatenate([legal_bits(m, fen) for m, fen in zip(games_moves, fens, strict=True)])
-            masks.append(flat[: rows.moves.size].reshape(*rows.moves.shape, -1))
+            lengths = np.array([len(m) for m in games_moves])
+            masks.append(flat[packed(np.concatenate([[0], np.cumsum(lengths)]), model)])
     rows = join(parts)
-    return Validation(rows, np.concatenate(masks) if legal and model.board_input != "none" else None)
+    return Validation(rows, np.concatenate(masks) if legal else None)
 
 
 def _games_for(offsets: NDArray[np.int64], games: NDArray[np.int64], plies: int) -> int:

@@ -405,3 +405,14 @@ def test_a_split_of_short_games_has_short_rows(config: Config, store: Store) -> 
 def test_a_cap_without_games_is_refused(store: Store, config: Config) -> None:
     with pytest.raises(DataError, match="max_rating 500"):
         load_validation(store, DataConfig(max_rating=500), model=config.model, plies=100)
+
+
+@pytest.mark.parametrize("board_input", ["none", "attacks"])
+def test_the_played_move_is_among_the_legal_ones(config: Config, store: Store, board_input: BoardInput) -> None:
+    """A blind net's rows read a cut game again; the legal moves must follow."""
+    model = dataclasses.replace(config.model, board_input=board_input)
+    validation = load_validation(store, config.data, model=model, plies=10_000, legal=True)
+    assert validation.legal is not None
+    legal = np.unpackbits(validation.legal, axis=-1)
+    assert legal.shape[:2] == validation.rows.targets.shape
+    assert np.take_along_axis(legal, validation.rows.targets[..., None], axis=-1).all()
