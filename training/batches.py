@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import chess
 import numpy as np
@@ -37,10 +37,10 @@ class Rows:
 
     moves: NDArray[np.int64]
     """Input tokens."""
-    board: NDArray[np.uint16]
-    """(R, T, 64) board codes."""
-    state: NDArray[np.uint8]
-    """(R, T, 4)"""
+    board: Any
+    """(R, T, 64) board codes: uint16, or what else ``Boards`` made."""
+    state: Any
+    """(R, T, 4) uint8, likewise."""
     ratings: NDArray[np.uint8]
     """(R, T, 3)"""
     segments: NDArray[np.int32]
@@ -94,6 +94,25 @@ def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[
     return chosen
 
 
+class Boards(Protocol):
+    """Replays games (``moves``, ``offsets`` and ``starts`` as in ``training.replay.replay``): board codes and state of the
+    plies that ``order`` (R, T) names, in numpy's arrays or on a device."""
+
+    def __call__(
+        self, moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
+        board_input: str,
+    ) -> tuple[Any, Any]: ...  # fmt: skip
+
+
+def boards_by_numpy(
+    moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
+    board_input: str,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:  # fmt: skip
+    """(R, T, 64) board codes and (R, T, 4) state."""
+    positions = replay(moves, offsets, starts)
+    return board_codes(positions.pieces, board_input)[order], positions.state[order]
+
+
 @dataclass(frozen=True)
 class _Part:
     """Games of one shard on their way into rows."""
@@ -112,7 +131,8 @@ class _Part:
 def build_rows(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None], model: ModelConfig,
                dropout: NDArray[np.bool_]) -> Rows:  # fmt: skip
     """The given games of a shard as packed rows; ``dropout`` (G,) says whose ratings are hidden."""
-    return _rows([_part(shard, games, starts=starts, dropout=dropout)], model)
+    part = _part(shard, games, starts=starts, dropout=dropout)
+    return _rows([part], model, order=_order([part], model), boards=boards_by_numpy)
 
 
 def _part(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None], dropout: NDArray[np.bool_]) -> _Part:
@@ -121,29 +141,34 @@ def _part(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None],
     return _Part(moves, ends - begins, shard.games[games], starts, dropout)
 
 
-def _rows(parts: list[_Part], model: ModelConfig, shuffle: np.random.Generator | None = None) -> Rows:
-    """Each part packed by itself, all replayed together: numpy's cost is by the call. ``shuffle`` mixes the rows."""
+def _rows(parts: list[_Part], model: ModelConfig, *, order: NDArray[np.int64], boards: Boards) -> Rows:
+    """Parts of several shards, all replayed together: numpy's cost is by the call. ``order`` (R, T): which ply stands where."""
     moves, lengths = np.concatenate([p.moves for p in parts]), np.concatenate([p.lengths for p in parts])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     special = {g: s for g, s in enumerate(itertools.chain(*(p.starts for p in parts))) if s is not None}
-    positions = replay(moves, offsets, special)
     game = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    black = _black_to_move(offsets, game, special)
     inputs = np.empty(len(moves), np.int64)
-    inputs[1:] = np.where(positions.black[1:], FLIP[moves[:-1]], moves[:-1])
+    inputs[1:] = np.where(black[1:], FLIP[moves[:-1]], moves[:-1])
     inputs[offsets[:-1]] = START
-    order = _order(parts, model)
-    if shuffle is not None:
-        order = order[shuffle.permutation(len(order))]
     records = np.concatenate([p.records for p in parts])
     dropout = np.concatenate([p.dropout for p in parts])
+    board, state = boards(moves, offsets, special, order=order, board_input=model.board_input)
     rows = Rows(
-        inputs[order], board_codes(positions.pieces, model.board_input)[order], positions.state[order],
-        _ratings(records, game, positions.black, dropout)[order], game[order],
-        mover_moves(moves, positions.black).astype(np.int64)[order], _results(records, game, positions.black)[order],
-        np.where(positions.black, records["black_elo"][game], records["white_elo"][game])[order],
+        inputs[order], board, state, _ratings(records, game, black, dropout)[order], game[order],
+        mover_moves(moves, black).astype(np.int64)[order], _results(records, game, black)[order],
+        np.where(black, records["black_elo"][game], records["white_elo"][game])[order],
     )  # fmt: skip
     rows.moves[:, 0] = START
     return rows
+
+
+def _black_to_move(offsets: NDArray[np.int64], game: NDArray[np.int32], starts: dict[int, Start]) -> NDArray[np.bool_]:
+    """(P,) whether Black makes each of the plies."""
+    first = np.zeros(len(offsets) - 1, np.bool_)
+    first[[g for g, start in starts.items() if start.black_to_move]] = True
+    black: NDArray[np.bool_] = first[game] ^ ((np.arange(len(game)) - offsets[game]) % 2 == 1)
+    return black
 
 
 def _order(parts: list[_Part], model: ModelConfig) -> NDArray[np.int64]:
@@ -200,12 +225,13 @@ def _results(records: NDArray[Any], game: NDArray[np.int32], black: NDArray[np.b
 class Reader:
     """Endless rows of one split, in an order that the seed decides and that ``state`` can resume.
 
-    ``rank`` of ``world`` processes serves its share of the logical streams. Raises DataError when there are fewer
-    chunks of games than streams.
+    ``rank`` of ``world`` processes serves its share of the logical streams; ``boards`` replays the games. Raises DataError
+    when there are fewer chunks of games than streams.
     """
 
-    def __init__(self, store: Store, data: DataConfig, model: ModelConfig, *, seed: int, rank: int = 0, world: int = 1) -> None:
-        self._store, self._data, self._model, self._seed = store, data, model, seed
+    def __init__(self, store: Store, data: DataConfig, model: ModelConfig, *, seed: int, rank: int = 0, world: int = 1,
+                 boards: Boards = boards_by_numpy) -> None:  # fmt: skip
+        self._store, self._data, self._model, self._seed, self._boards = store, data, model, seed, boards
         chosen = select(store, data, validation=False)
         self._shard_of = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])
         self._game_of = np.concatenate(chosen)
@@ -237,7 +263,11 @@ class Reader:
 
     def rows(self, count: int) -> Rows:
         """The next ``count`` rows, as many from each of this process's streams."""
-        return join([part for s in self._streams for part in self._from_stream(s, count // len(self._streams))])
+        return join(self.parts(count))
+
+    def parts(self, count: int) -> list[Rows]:
+        """The same, not joined."""
+        return [part for s in self._streams for part in self._from_stream(s, count // len(self._streams))]
 
     def _from_stream(self, stream: int, count: int) -> Iterator[Rows]:
         while count > 0:
@@ -264,7 +294,8 @@ class Reader:
         for shard_number in np.unique(self._shard_of[picked]):
             games = self._game_of[picked[self._shard_of[picked] == shard_number]]
             parts.append(self._shard_part(int(shard_number), games, random))
-        return _rows(parts, self._model, shuffle=random)
+        order = _order(parts, self._model)
+        return _rows(parts, self._model, order=order[random.permutation(len(order))], boards=self._boards)
 
     def _shard_part(self, number: int, games: NDArray[np.int64], random: np.random.Generator) -> _Part:
         shard = self._store.shards[number]

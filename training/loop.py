@@ -29,9 +29,10 @@ from engine.errors import ConfigError, TranscendenceError
 from engine.vocabulary import MOVES
 from training import checkpoint, record
 from training.average import Average
-from training.batches import Reader, Rows, select
+from training.batches import Reader, select
 from training.config import Config, RunConfig
-from training.evaluate import Metrics, Validation, evaluate, inputs_of, load_validation
+from training.evaluate import Metrics, Validation, evaluate, load_validation
+from training.feed import Batch, ways_for
 from training.model import Net
 from training.optimizer import make_optimizers, rate_at, set_rate
 from training.progress import Progress
@@ -124,11 +125,14 @@ class Trainer:
                 net.to(device)
         self.precision = precision_of(config.run, device)
         self.optimizers = make_optimizers(self.net, config.optimizer, self.precision)
+        boards, feed = ways_for(device)
         self.reader = Reader(
-            store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world
+            store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world, boards=boards
         )  # fmt: skip
         select(store, config.data, validation=True)  # a store without validation games is told now, not after minutes
         self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
+        size = max(1, config.data.micro_plies // config.model.context)
+        self.feed = feed(self.reader, rows=self.rows_a_step // processes.world, rows_at_once=size, device=device)
         self.step, self.plies, self.minutes = 0, 0, 0.0
         self._validation: Validation | None = None
         self._store = store
@@ -148,7 +152,7 @@ class Trainer:
         if progress is None:
             return
         self.step, self.plies, self.minutes = progress["step"], progress["plies"], progress["minutes"]
-        self.reader.restore(progress["reader"])
+        self.feed.restore(progress["reader"])
 
     @property
     def playing(self) -> Net:
@@ -199,13 +203,11 @@ class Trainer:
         set_rate(self.optimizers, rate_at(share, config.optimizer.warmup))
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        rows = self.reader.rows(self.rows_a_step // self.processes.world)
-        size = max(1, config.data.micro_plies // config.model.context)
+        batches = self.feed.step()
+        rows = sum(map(len, batches))
         sums = torch.zeros(2, device=self.device)
-        for begin in range(0, len(rows), size):
-            part = rows.take(slice(begin, begin + size))
-            last = begin + size >= len(rows)
-            sums += self._backward(part, weight=len(part) / len(rows), last=last)
+        for batch in batches:
+            sums += self._backward(batch, weight=len(batch) / rows, last=batch is batches[-1])
         norm = whole(torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.optimizer.clip or math.inf))
         if self.processes.world > 1:
             dist.all_reduce(sums)
@@ -223,22 +225,19 @@ class Trainer:
         self.plies += self.rows_a_step * config.model.context
         return {"move_nll": float(sums[0]), "wdl_nll": float(sums[1]), "grad_norm": float(norm)}
 
-    def _backward(self, rows: Rows, *, weight: float, last: bool) -> Tensor:
+    def _backward(self, batch: Batch, *, weight: float, last: bool) -> Tensor:
         """Add the gradients of some rows; returns their share of the two losses."""
         module = self._module
         waits = contextlib.nullcontext() if last or not self._copies else module.no_sync()
         fast = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         with waits:
             with fast:
-                logits, wdl = module(*inputs_of(rows, self.device))
-            logits, wdl = logits.float(), wdl.float()
-            targets = torch.from_numpy(rows.targets).to(self.device)
-            results = torch.from_numpy(rows.results).to(self.device)
-            nll = F.cross_entropy(logits.reshape(-1, MOVES), targets.reshape(-1), reduction="none")
-            weights = self.reader.weights(rows.elo)
-            weighted = nll if weights is None else nll * torch.from_numpy(weights).to(self.device).reshape(-1)
+                logits, wdl = module(*batch.inputs)
+            logits, wdl, results = logits.float(), wdl.float(), batch.results.reshape(-1)
+            nll = F.cross_entropy(logits.reshape(-1, MOVES), batch.targets.reshape(-1), reduction="none")
+            weighted = nll if batch.weights is None else nll * batch.weights.reshape(-1)
             known = (results >= 0).sum().clamp(min=1)
-            wdl_loss = F.cross_entropy(wdl.reshape(-1, 3), results.reshape(-1), ignore_index=-100, reduction="sum") / known
+            wdl_loss = F.cross_entropy(wdl.reshape(-1, 3), results, ignore_index=-100, reduction="sum") / known
             loss = weighted.mean() + self.config.optimizer.wdl_weight * wdl_loss
             (loss * weight).backward()  # type: ignore[no-untyped-call]
         return torch.stack([nll.detach().mean(), wdl_loss.detach()]) * weight
@@ -295,10 +294,10 @@ class Trainer:
         )  # fmt: skip
 
     def _all_reader_states(self) -> dict[str, Any]:
-        states: list[dict[str, Any]] = [self.reader.state()]
+        states: list[dict[str, Any]] = [self.feed.state()]
         if self.processes.world > 1:
             gathered: list[Any] = [None] * self.processes.world
-            dist.all_gather_object(gathered, self.reader.state())
+            dist.all_gather_object(gathered, self.feed.state())
             states = gathered
         return {stream: place for state in states for stream, place in state.items()}
 
