@@ -106,10 +106,11 @@ def robin(arguments: argparse.Namespace) -> None:
 
 
 def generate(arguments: argparse.Namespace) -> None:
-    """``generate``: so many games in all, everyone against everyone."""
+    """``generate``: so many games in all, everyone against everyone, each two with openings of their own."""
     players = _named(arguments)
     pairings = round_robin(list(players))
-    _run(arguments, players, pairings, list(players), games=2 * math.ceil(arguments.games / len(pairings) / 2))
+    games = 2 * math.ceil(arguments.games / len(pairings) / 2)
+    _run(arguments, players, pairings, list(players), games=games, shared_openings=False)
 
 
 def _named(arguments: argparse.Namespace) -> dict[str, Player]:
@@ -196,16 +197,17 @@ Decide = Callable[[Sequence[Score]], tuple[str, bool]]
 def _run(
     arguments: argparse.Namespace, players: Mapping[str, Player], pairings: Sequence[tuple[str, str]],
     heroes: Sequence[str], *, games: int, fixed: Mapping[str, float] | None = None, decided: Decide | None = None,
-    extra: Callable[[Sequence[Score]], str] | None = None,
+    extra: Callable[[Sequence[Score]], str] | None = None, shared_openings: bool = True,
 ) -> None:  # fmt: skip
     """Play a schedule in its folder, then print and write all that it says."""
     if games < 1:
         raise MatchError(f"expected --games of at least 1, got {games}")
     out: Path = arguments.out or Path("runs") / f"match-{time.strftime('%Y%m%d-%H%M%S')}"
     rules = Rules(2 * arguments.most_moves, arguments.adjudicate)
-    book = _book_of(arguments, pairs=-(-games // 2))
+    book = _book_of(arguments, pairs=-(-games // 2) * (1 if shared_openings else len(pairings)))
     already_random = str(arguments.openings).startswith("random:")  # shuffled, a longer match would not begin like a shorter
-    schedule = fixtures(pairings, book, games=games, seed=None if already_random else arguments.seed)
+    order_seed = None if already_random else arguments.seed
+    schedule = fixtures(pairings, book, games=games, seed=order_seed, shared=shared_openings)
     try:
         results = Results(out, _settings(arguments, players, rules, book))
     except BaseException:

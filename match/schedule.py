@@ -32,16 +32,19 @@ class Fixture:
 
 
 def fixtures(
-    pairings: Sequence[tuple[str, str]], openings: Sequence[Opening], *, games: int, seed: int | None
+    pairings: Sequence[tuple[str, str]], openings: Sequence[Opening], *, games: int, seed: int | None, shared: bool = True
 ) -> list[Fixture]:
     """``games`` games a pairing (rounded up to even), over openings in an order that the seed decides (None: as given).
 
-    All pairings meet the same openings. When there are more pairs of games than openings the book is begun again. A
-    longer match begins with the games of the shorter one.
+    All pairings meet the same openings, which is fair, or with ``shared`` False each has its own, which is varied. When there
+    are more pairs of games than openings the book is begun again. A longer match begins with the games of the shorter one.
     """
     order = np.arange(len(openings)) if seed is None else np.random.default_rng(seed).permutation(len(openings))
-    pairs = [(a, b, openings[order[i % len(openings)]], i) for i in range(-(-games // 2)) for a, b in pairings]
-    both = ((w, b, _again(o, i // len(openings))) for a, z, o, i in pairs for w, b in ((a, z), (z, a)))
+    places = [
+        (a, b, i if shared else i * len(pairings) + k) for i in range(-(-games // 2)) for k, (a, b) in enumerate(pairings)
+    ]
+    pairs = [(a, b, _again(openings[order[i % len(openings)]], i // len(openings))) for a, b, i in places]
+    both = ((white, black, opening) for a, b, opening in pairs for white, black in ((a, b), (b, a)))
     return [Fixture(number, white, black, opening) for number, (white, black, opening) in enumerate(both)]
 
 

@@ -68,6 +68,15 @@ def test_a_longer_match_begins_with_the_shorter_one_and_reuses_the_book(book: li
     assert any(f.opening.name.endswith("(3)") for f in long)
 
 
+def test_pairings_may_have_openings_of_their_own(book: list[Opening]) -> None:
+    pairings = round_robin(["a", "b", "c"])
+    games = fixtures(pairings, book, games=4, seed=1, shared=False)
+    by_pairing = {pair: [f.opening.name for f in games if {f.white, f.black} == set(pair)] for pair in pairings}
+    assert all(len(names) == 4 and names[0] == names[1] != names[2] == names[3] for names in by_pairing.values())
+    assert len({name for names in by_pairing.values() for name in names}) == 6  # four lines, two of them begun again
+    assert games == fixtures(pairings, book, games=6, seed=1, shared=False)[: len(games)]
+
+
 def test_net_engine_and_builtin_games_are_all_played(tmp_path: Path, book: list[Opening], random_net: Path) -> None:
     players = (net_player(random_net), SpecPlayer(fake("good"), threads=2), SpecPlayer(RandomSpec()))
     schedule = fixtures(round_robin(["net", "good", "random mover"]), book, games=4, seed=1)
