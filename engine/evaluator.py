@@ -121,15 +121,19 @@ class Evaluator:
     def _start(self, tokens: Tokens, past: Past, *, at_once: bool) -> Callable[[], Outputs]:
         """A function that gives the net's answer; ``at_once`` another thread sees to it meanwhile."""
         if at_once:
-            return self._worker.submit(self.net.run, tokens, past).result
+            return self._workers.submit(self._shared.run, tokens, past).result
         return functools.cache(lambda: self.net.run(tokens, past))
 
     @functools.cached_property
-    def _worker(self) -> ThreadPoolExecutor:
-        """A thread that waits for the net: ONNX Runtime computes without the interpreter's lock."""
+    def _shared(self) -> Net:
+        return self.net.to_share()
+
+    @functools.cached_property
+    def _workers(self) -> ThreadPoolExecutor:
+        """Threads that wait for the net: ONNX Runtime computes without the interpreter's lock."""
         from concurrent.futures import ThreadPoolExecutor  # here: a GUI asks for one game, and waits for our start
 
-        return ThreadPoolExecutor(1)
+        return ThreadPoolExecutor(self.net.threads if self.net.info.device == "cpu" else 1)
 
 
 def _keep(call: _Asked, requests: Sequence[Request]) -> None:

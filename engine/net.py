@@ -107,9 +107,12 @@ class Outputs:
 class Net:
     """An opened net."""
 
-    def __init__(self, session: Any, info: NetInfo) -> None:
+    def __init__(self, session: Any, info: NetInfo, *, threads: int = 1) -> None:
         self._session = session
         self.info = info
+        self.threads = threads
+        """How many a call computes with, on a CPU."""
+        self._to_share: Net | None = None
 
     @classmethod
     def open(cls, path: Path, *, device: str = "cpu", threads: int = 1) -> Net:
@@ -137,7 +140,15 @@ class Net:
                 raise NetError(f"device cuda was asked for, but ONNX Runtime fell back to {session.get_providers()[0]}")
             note = f"ONNX Runtime fell back to {session.get_providers()[0]}"
         used = "cuda" if session.get_providers()[0] == _PROVIDERS["cuda"] else "cpu"
-        return cls(session, _checked_info(session, path, device=used, note=note))
+        return cls(session, _checked_info(session, path, device=used, note=note), threads=max(1, threads))
+
+    def to_share(self) -> Net:
+        """This net for ``threads`` calls at a time with a thread each: nothing waits then at the end of each of a call's few
+        hundred operations, which matters where there are several calls."""
+        if self.threads == 1 or self.info.device != "cpu":
+            return self
+        self._to_share = self._to_share or Net.open(self.info.path)
+        return self._to_share
 
     def run(self, tokens: Tokens, past: Past) -> Outputs:
         """One call: the new plies behind the cached ones."""

@@ -125,6 +125,17 @@ def test_games_end_and_others_take_their_place(net: Net) -> None:
                 push_random(board, random)
 
 
+def test_several_threads_share_a_batch(random_net: Path) -> None:
+    random, evaluator = np.random.default_rng(9), Evaluator(Net.open(random_net, threads=2), hash_mb=0)
+    games = [(chess.Board(), evaluator.new_game()) for _ in range(70)]
+    for _ in range(4):
+        found = evaluator.evaluate([Request(board, cache, PLAYERS) for board, cache in games])
+        for (board, _), evaluation in list(zip(games, found, strict=True))[::23]:
+            assert_same(evaluation, fresh(evaluator.net, board))
+        for board, _ in games:
+            push_random(board, random)
+
+
 def test_games_that_advance_together_lie_together_and_are_not_copied(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     random, evaluator = np.random.default_rng(8), Evaluator(net, hash_mb=0)
     games = [(chess.Board(), evaluator.new_game()) for _ in range(20)]
