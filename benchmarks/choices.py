@@ -35,6 +35,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "squares": ("model.board_input=squares",),
     "adamw-0.001": ("optimizer.kind=adamw", "optimizer.adam_lr=0.001"),
     "adamw-0.003": ("optimizer.kind=adamw", "optimizer.adam_lr=0.003"),
+    "adamw-0.01": ("optimizer.kind=adamw", "optimizer.adam_lr=0.01"),
     "no-wdl": ("optimizer.wdl_weight=0",),
     "no-ratings": ("model.rating_input=false",),
     "weights-200": ("data.rating_doubling=200",),
