@@ -80,9 +80,10 @@ def steps_of(name: str, speeds: dict[str, float], reference_steps: int) -> int:
 
 
 def train(store: Path, out: Path, jobs: list[tuple[str, int, int]], *, at_once: int) -> None:
-    """Run (name, steps, seed) jobs, each on one thread, so many side by side. A finished run ends at once."""
+    """Run the (name, steps, seed) jobs that are not finished, each on one thread, so many side by side."""
     running: list[tuple[str, subprocess.Popen[bytes]]] = []
-    for name, steps, seed in [*jobs, *[("", 0, 0)] * at_once]:
+    left = [job for job in jobs if not is_finished(out / f"{job[0]}-seed{job[2]}", steps=job[1])]
+    for name, steps, seed in [*left, *[("", 0, 0)] * at_once]:
         if len(running) == at_once or (not name and running):
             before, process = running.pop(0)
             if process.wait():
@@ -93,6 +94,13 @@ def train(store: Path, out: Path, jobs: list[tuple[str, int, int]], *, at_once: 
         command = [sys.executable, "-m", "training.train", str(store), "--preset", "laptop", *told]
         command += ["--seed", str(seed), "--processes", "1", "--threads", "1", "--out", str(out / f"{name}-seed{seed}")]
         running.append((f"{name}-seed{seed}", subprocess.Popen(command)))
+
+
+def is_finished(run: Path, *, steps: int) -> bool:
+    """Whether a run has been validated after its last step."""
+    path = run / checkpoint.METRICS
+    last = path.read_text(encoding="utf-8").splitlines()[-1:] if path.is_file() else []
+    return any(line["kind"] == "validation" and line["step"] == steps for line in map(json.loads, last))
 
 
 def speeds_of(store: Path, out: Path) -> dict[str, float]:
