@@ -94,6 +94,16 @@ def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[
     return chosen
 
 
+@dataclass(frozen=True)
+class Packing:
+    """What rows without padding cost."""
+
+    read_again: float
+    """Share of the plies in rows that an earlier row has already: a blind net's cut games."""
+    left_out: float
+    """Share of the games' plies that are in no row."""
+
+
 class Boards(Protocol):
     """Replays games (``moves``, ``offsets`` and ``starts`` as in ``training.replay.replay``): board codes and state of the
     plies that ``order`` (R, T) names, in numpy's arrays or on a device."""
@@ -252,6 +262,13 @@ class Reader:
         """Games of the training split."""
         return len(self._game_of)
 
+    def packing(self) -> Packing:
+        """As measured on the first games of the run."""
+        parts, _ = self._parts(0)
+        order, plies = _order(parts, self._model), sum(len(part.moves) for part in parts)
+        distinct = len(np.unique(order))
+        return Packing(read_again=1 - distinct / max(1, order.size), left_out=1 - distinct / plies)
+
     def state(self) -> dict[str, Any]:
         """Where each stream stands; give it to ``restore``."""
         return {str(s): list(place) for s, place in self._next.items()}
@@ -285,6 +302,12 @@ class Reader:
                 yield part
 
     def _chunk(self, number: int) -> Rows:
+        parts, random = self._parts(number)
+        order = _order(parts, self._model)
+        return _rows(parts, self._model, order=order[random.permutation(len(order))], boards=self._boards)
+
+    def _parts(self, number: int) -> tuple[list[_Part], np.random.Generator]:
+        """The games of a chunk, and what decides the order of its rows."""
         epoch, place = divmod(number, self.chunks)
         if epoch not in self._order:
             self._order = {epoch: np.random.default_rng([self._seed, epoch]).permutation(len(self._game_of))}
@@ -294,8 +317,7 @@ class Reader:
         for shard_number in np.unique(self._shard_of[picked]):
             games = self._game_of[picked[self._shard_of[picked] == shard_number]]
             parts.append(self._shard_part(int(shard_number), games, random))
-        order = _order(parts, self._model)
-        return _rows(parts, self._model, order=order[random.permutation(len(order))], boards=self._boards)
+        return parts, random
 
     def _shard_part(self, number: int, games: NDArray[np.int64], random: np.random.Generator) -> _Part:
         shard = self._store.shards[number]

@@ -105,20 +105,40 @@ def load_net(folder: Path) -> tuple[Net, Config]:
 
 
 def start(folder: Path, config: Config, *, dataset: dict[str, Any]) -> None:
-    """Make the run's folder, or check that the run in it has the same config. Raises ConfigError when it differs."""
+    """Make the run's folder, or check that the run in it has the same config and data set. Raises ConfigError otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG
-    if path.is_file():
-        if _learning(load_config(path)) != _learning(config):
-            raise ConfigError(f"{folder} holds a run with another config; choose another --out")
+    if not path.is_file():
+        replace_text(path, json.dumps(to_dict(config), indent=1))
+        replace_text(folder / RUN, json.dumps({"dataset": dataset, **_environment()}, indent=1))
         return
-    replace_text(path, json.dumps(to_dict(config), indent=1))
-    replace_text(folder / RUN, json.dumps({"dataset": dataset, **_environment()}, indent=1))
+    if _learning(load_config(path)) != _learning(config):
+        raise ConfigError(f"{folder} holds a run with another config; choose another --out")
+    before = _about(folder).get("dataset", {})
+    if before.get("fingerprint") != dataset.get("fingerprint"):
+        raise ConfigError(
+            f"{folder} holds a run on other games: expected the data set {before.get('name')!r} with fingerprint "
+            f"{before.get('fingerprint')}, got {dataset.get('name')!r} with {dataset.get('fingerprint')}; choose another --out"
+        )
+
+
+def note(folder: Path, **facts: Any) -> None:
+    """Add what is known only later to run.json."""
+    replace_text(folder / RUN, json.dumps(_about(folder) | facts, indent=1))
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    path = folder / RUN
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"expected what is known of a run at {path}: {error}") from error
+    return about
 
 
 def _learning(config: Config) -> Config:
-    """What must stay as it was for a run to go on: all but how its processes share the work."""
-    return dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="ddp"))
+    """What must stay as it was for a run to go on: all but how its processes share the work and who else is told."""
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="ddp", tensorboard=False))
 
 
 def _environment() -> dict[str, Any]:

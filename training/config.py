@@ -117,6 +117,8 @@ class RunConfig:
     """torch.compile. auto = on for CUDA, and on CPU for runs above 15 minutes where a C++ compiler is found."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """How several processes share a net: ddp = each has all of it; fsdp = each keeps a part, for nets that fill a GPU."""
+    tensorboard: bool = False
+    """Whether the figures of metrics.jsonl are written for TensorBoard too, which must be installed."""
     log_every: int = 10
     """Steps between two lines of metrics.jsonl."""
     evaluate_every_minutes: float = 10.0

@@ -33,11 +33,12 @@ from training.batches import Reader, select
 from training.config import Config, RunConfig
 from training.evaluate import Metrics, Validation, evaluate, load_validation
 from training.feed import Batch, ways_for
-from training.model import Net
+from training.model import Net, flops_per_ply
 from training.optimizer import make_optimizers, rate_at, set_rate
 from training.progress import Progress
 from training.sharding import shard, whole, whole_weights
 from training.store import Store
+from training.tensorboard import Board
 
 
 @dataclass(frozen=True)
@@ -145,14 +146,18 @@ class Trainer:
         if self.compiled:
             self._module = torch.compile(self._module, dynamic=False)
         self._restore()
+        self._board = Board(folder, step=self.step) if config.run.tensorboard and processes.first else None
 
     def _restore(self) -> None:
         average = None if self.average is None else self.average.net
         progress = checkpoint.resume(self.folder, self.net, average=average, optimizers=self.optimizers)
-        if progress is None:
-            return
-        self.step, self.plies, self.minutes = progress["step"], progress["plies"], progress["minutes"]
-        self.feed.restore(progress["reader"])
+        if progress is not None:
+            self.step, self.plies, self.minutes = progress["step"], progress["plies"], progress["minutes"]
+            self.feed.restore(progress["reader"])
+        if self._agree(self.step) != [self.step]:
+            raise ConfigError(
+                f"expected {self.folder} on a disk that all machines of the run share: only some found its checkpoint"
+            )
 
     @property
     def playing(self) -> Net:
@@ -249,11 +254,17 @@ class Trainer:
         bar.show(share=self._share_done(), minutes=self.minutes, step=self.step, plies_per_s=speed, loss=losses["move_nll"])
         if self.step % self.config.run.log_every == 0:
             group = self.optimizers[0].param_groups[0]
-            line: dict[str, Any] = {
+            line: record.Line = {
                 "kind": "train", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3),
-                "plies_per_s": round(speed), "rate": group["lr"] / group["peak_lr"], **losses,
+                "plies_per_s": round(speed), "gflops": round(flops_per_ply(self.config.model) * speed / 1e9, 3),
+                "rate": group["lr"] / group["peak_lr"], **losses,
             }  # fmt: skip
-            record.append(self.folder, line)
+            self._record(line)
+
+    def _record(self, line: record.Line) -> None:
+        record.append(self.folder, line)
+        if self._board is not None:
+            self._board.add(line)
 
     def _validate(self) -> Metrics | None:
         """Metrics on the validation split, by the first process alone."""
@@ -267,7 +278,7 @@ class Trainer:
             )  # fmt: skip
         metrics = evaluate(net, self._validation)
         line = {"kind": "validation", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3)}
-        record.append(self.folder, line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
+        self._record(line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
         print(
             f"step {self.step}, {self.plies:,} plies, {self.minutes:.1f} min: {describe(metrics)}", file=sys.stderr, flush=True
         )

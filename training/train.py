@@ -18,6 +18,7 @@ import torch.distributed as dist
 
 from engine.errors import TranscendenceError
 from training import checkpoint
+from training.batches import Packing
 from training.config import BoardInput, Config, load_preset
 from training.evaluate import Metrics
 from training.loop import Processes, Trainer, describe, keep_freed_memory
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, help="seed of weights and game order")
     options.add_argument("--board-input", choices=get_args(BoardInput), help="instead of the preset's")
     options.add_argument("--max-rating", type=int, help="only games with no player above this rating")
+    options.add_argument("--tensorboard", action="store_true", help="write the figures for TensorBoard too (an extra)")
     options.add_argument("--processes", type=int, default=0, help="processes on this machine (default: one a core on CPU)")
     options.add_argument("--threads", type=int, default=1, help="CPU threads a process")
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -113,14 +115,17 @@ def _trained(arguments: argparse.Namespace, device: torch.device, processes: Pro
         checkpoint.start(arguments.out, config, dataset=dataset)
     trainer = Trainer(config, store, folder=arguments.out, processes=processes, device=device)
     if processes.first:
-        print(_beginning(trainer, processes, device.type), file=sys.stderr)
+        packing = trainer.reader.packing()
+        checkpoint.note(arguments.out, packing=dataclasses.asdict(packing))
+        print(_beginning(trainer, processes, device.type, packing), file=sys.stderr)
     return trainer.run()
 
 
-def _beginning(trainer: Trainer, processes: Processes, device: str) -> str:
+def _beginning(trainer: Trainer, processes: Processes, device: str, packing: Packing) -> str:
     how = str(trainer.precision).removeprefix("torch.") + (", compiled" if trainer.compiled else "")
     size = f"{trainer.parameters:,} parameters, {trainer.reader.games:,} games"
-    return f"{size}, {processes.world} process(es) on {device} ({how}), from step {trainer.step}"
+    rows = f"no padding, {packing.read_again:.1%} of plies read again, {packing.left_out:.1%} left out"
+    return f"{size}, {processes.world} process(es) on {device} ({how}), {rows}, from step {trainer.step}"
 
 
 def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
@@ -132,6 +137,8 @@ def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
         run = dataclasses.replace(run, minutes=arguments.minutes, steps=0)
     if arguments.seed is not None:
         run = dataclasses.replace(run, seed=arguments.seed)
+    if arguments.tensorboard:
+        run = dataclasses.replace(run, tensorboard=True)
     if arguments.board_input:
         model = dataclasses.replace(model, board_input=arguments.board_input)
     if arguments.max_rating:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import chess
 import numpy as np
 import pytest
@@ -128,3 +130,13 @@ def test_too_few_games_is_one_clear_line(store: Store, config: Config, tmp_path_
 
 def test_the_flip_of_a_start_is_a_start() -> None:
     assert FLIP[START] == START
+
+
+def test_packing_says_what_is_read_again_and_what_is_left_out(store: Store, config: Config) -> None:
+    seeing = Reader(store, config.data, config.model, seed=3).packing()
+    assert seeing.read_again == 0
+    assert 0 <= seeing.left_out < 0.05
+    model = dataclasses.replace(config.model, board_input="none", context=96)  # no game is longer
+    blind = Reader(store, config.data, model, seed=3).packing()
+    assert 0.1 < blind.read_again < 0.4
+    assert seeing.left_out < blind.left_out < 0.2

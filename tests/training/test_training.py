@@ -128,6 +128,22 @@ def test_a_net_in_pieces_trains_as_a_whole_one_and_goes_on_with_any_number_of_pr
     assert reached[0]["validation_move_nll"] == pytest.approx(alone[0]["validation_move_nll"], abs=5e-3)
 
 
+def test_a_run_goes_on_with_its_own_games_only(config: Config, tmp_path: Path) -> None:
+    for fingerprint in ("aa", "aa"):
+        checkpoint.start(tmp_path, config, dataset={"name": "mine", "fingerprint": fingerprint})
+    with pytest.raises(ConfigError, match=r"expected the data set 'mine' with fingerprint aa, got 'yours' with bb"):
+        checkpoint.start(tmp_path, config, dataset={"name": "yours", "fingerprint": "bb"})
+
+
+def test_what_is_known_later_is_added_to_run_json(config: Config, tmp_path: Path) -> None:
+    checkpoint.start(tmp_path, config, dataset={"name": "mine"})
+    checkpoint.note(tmp_path, packing={"left_out": 0.25})
+    about = json.loads((tmp_path / checkpoint.RUN).read_text())
+    assert about["packing"] == {"left_out": 0.25}
+    assert about["dataset"] == {"name": "mine"}
+    assert {"commit", "torch", "python", "machine", "command"} <= about.keys()
+
+
 def test_how_processes_share_a_net_may_change_in_a_run(config: Config, tmp_path: Path) -> None:
     checkpoint.start(tmp_path, config, dataset={})
     checkpoint.start(tmp_path, dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="fsdp")), dataset={})
