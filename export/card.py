@@ -141,7 +141,7 @@ def _twin(twin: dict[str, Any], precision: str) -> str:
             f"{text}; in {match['games']} games against each other {match['score']:.1%} of the points, "
             f"Elo {match['elo']:+.0f} (95 %: {match['low']:+.0f} to {match['high']:+.0f})"
         )
-    return text + ("; no match against each other was played" if precision == "int8" else "")
+    return text + ("; no match in this proof" if precision == "int8" else "")
 
 
 def _text_of(rows: Iterator[tuple[str, str]]) -> str:

@@ -275,7 +275,7 @@ def test_the_card_tells_the_match(one: tuple[Net, Path], tmp_path: Path) -> None
     (tmp_path / "net.onnx").write_bytes(path.read_bytes())
     match = {"games": 400, "score": 0.51, "error": 0.01, "elo": 7.0, "low": -7.0, "high": 21.0}
     twin = {"positions": 1000, "move_nll_fp32": 2.0, "move_nll_int8": 2.001, "top1_agreement": 0.99}
-    for facts, wanted in ((twin | {"match": match}, "in 400 games against each other 51.0%"), (twin, "no match against")):
+    for facts, wanted in ((twin | {"match": match}, "in 400 games against each other 51.0%"), (twin, "no match in this proof")):
         (tmp_path / "net.verified.json").write_text(json.dumps({"int8 and fp32": facts}))
         assert wanted in card(tmp_path / "net.onnx")
 
