@@ -74,7 +74,7 @@ def main() -> None:
     stockfish = find_stockfish()
     if not stockfish:
         raise SystemExit(f"expected Stockfish, found none. {INSTALL_STOCKFISH}")
-    book = choose_openings(str(BOOK), pairs=arguments.games // 2, seed=1)
+    book = choose_openings(str(BOOK), pairs=arguments.games // 2, seed=1)[: arguments.games // 2]  # it gives the whole book
     lines = [f"{time.strftime('%Y-%m-%d')}, Stockfish level {arguments.level}, {arguments.movetime} ms a move, 16 MB of hash"]
     for emptied in (False, True):
         text = match(book, str(stockfish), level=arguments.level, movetime_ms=arguments.movetime, emptied=emptied)
