@@ -1,4 +1,4 @@
-"""Why a Stockfish level with a clock is stronger than at depth level + 1: the hash table that its deeper search leaves behind.
+"""Is it the hash table, left behind by a deeper search, that makes a Stockfish level with a clock stronger than at depth level + 1?
 
     python -m benchmarks.level_hash [--level 3] [--games 100] [--movetime 30] [--out FILE]
 

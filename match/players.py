@@ -285,8 +285,8 @@ def engine_spec(
 def stockfish_level(level: int, *, limit: str | None = None) -> EngineSpec:
     """Stockfish at a Skill Level, by default to depth level + 1, where it picks its move: a fraction of a clock's time.
 
-    It is the weaker for it, for a clock's deeper search fills the hash table that the next move's shallow one reads; so
-    either way has ratings of its own. Raises MatchError when Stockfish is missing.
+    It is the weaker for it (a clock's deeper search fills the hash table that the next move's shallow one reads, among
+    other things), so either way has ratings of its own. Raises MatchError when Stockfish is missing.
     """
     if not 0 <= level <= 20:
         raise MatchError(f"expected a Stockfish Skill Level from 0 to 20, got {level}")
