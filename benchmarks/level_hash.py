@@ -1,4 +1,4 @@
-"""Is it the hash table, left behind by a deeper search, that makes a Stockfish level with a clock stronger than at depth level + 1?
+"""Is a Stockfish level with a clock stronger than by depth because of the hash table that its deeper search leaves behind?
 
     python -m benchmarks.level_hash [--level 3] [--games 100] [--movetime 30] [--out FILE]
 
