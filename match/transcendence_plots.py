@@ -81,7 +81,7 @@ def _temperature(evidence: Evidence) -> Figure | None:
         _band(axes, [(steps.index(t), r) for t, r in e.curve], base=base, colour=f"C{i % 10}", label=e.name)
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.set_xticks(range(len(steps)), [f"{t:g}" for t in steps])
-    axes.set(xlabel="temperature", ylabel="rating minus the best expert's (Elo; band: 95 % of the net's)")
+    axes.set(xlabel="temperature", ylabel="Elo above the best expert, 95 % band")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     return figure
