@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from engine.dial import dial_of
 from engine.encoding import Scale
 from engine.errors import MatchError
 from engine.evaluator import Evaluator
@@ -31,7 +32,7 @@ FORMS = (
 DEFAULT_TEMPERATURE = 0.001
 _DEFAULT_LIMIT = "movetime=100"
 _ENGINE_FIELDS = {"name", "engine", "limit", "options", "weakness", "anchor", "start_timeout_s", "move_timeout_s"}
-_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "anchor"}
+_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "elo", "anchor"}
 _BUILTIN_FIELDS = {"name", "builtin", "anchor"}
 
 
@@ -96,6 +97,19 @@ class Cast:
         name = name or f"{self._net_name(path, info)} T={temperature:g}"
         return NetPlayer(name, evaluator, sampling, seed=self.seed, rating=rating, scale=scale)
 
+    def limited(self, file: str | None, elo: int, *, name: str | None = None) -> NetPlayer:
+        """A net that plays as strongly as ``elo`` says, by its dial. Raises NetError when it is missing or broken, MatchError
+        when it has no dial or a shorter one."""
+        path = find_net(file)
+        info = self._evaluator(path).net.info
+        dial = dial_of(info.play)
+        if dial is None:
+            raise MatchError(f"expected a net with a strength dial for elo = {elo}, {path.name} has none; see export.dial")
+        if not dial.low <= elo <= dial.high:
+            raise MatchError(f"expected elo from {dial.low} to {dial.high}, as far as the net's dial goes, got {elo}")
+        setting, name = dial.at(elo), name or f"{self._net_name(path, info)} Elo {elo}"
+        return self.net(file, setting.temperature, name=name, rating=setting.rating, scale=setting.scale)
+
     def _net_name(self, path: Path, info: NetInfo) -> str:
         """The net's own name, with its precision where another file has taken it: int8 and fp32 are twins."""
         taken = self._net_names.setdefault(info.name, path)
@@ -128,6 +142,13 @@ class Cast:
 
     def _net_from(self, table: Mapping[str, Any], where: str) -> NetPlayer:
         _known(table, _NET_FIELDS, where)
+        if "elo" in table:
+            both = sorted({"temperature", "rating", "scale"} & set(table))
+            if both:
+                raise MatchError(f"{where}: elo sets the temperature and the rating; leave out {' and '.join(both)}")
+            player = self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"])
+            player.anchor = _anchor(table)
+            return player
         scale = Scale[str(table["scale"]).upper()] if "scale" in table else None
         player = self.net(
             str(table["net"]) or None, float(table.get("temperature", DEFAULT_TEMPERATURE)), name=table["name"],
