@@ -47,9 +47,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of this command."""
     options = argparse.ArgumentParser(prog="dial", description="Check a net's strength dial.")
     options.add_argument("net", type=Path, help="the .onnx file")
-    options.add_argument(
-        "--checked", type=Path, help="JSON of bin/match curve about the players that this command names"
-    )
+    options.add_argument("--checked", type=Path, help="JSON of bin/match curve about the players that this command names")
     options.add_argument("--out", type=Path, help="folder for dial.txt and dial.png")
     return options
 
