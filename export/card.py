@@ -98,8 +98,8 @@ def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
     names = {"step": "steps", "plies": "plies read", "minutes": "minutes", "commit": "commit", "machine": "machine"}
     for key, name in names.items():
         if key in training:
-            value = training[key]
-            yield name, f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else str(value)
+            yield name, _figure(training[key])
+    yield from _beginning(training)
     for section in ("data", "optimizer"):
         settings = training.get("config", {}).get(section, {})
         if settings:
@@ -107,6 +107,22 @@ def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in training.items():
         if key.startswith("validation_") and isinstance(value, float):
             yield key.replace("_", " "), f"{value:.4f}"
+
+
+def _beginning(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The weights a net began with, where they were not random, and all training together, where that is known."""
+    init = training.get("init")
+    if not init:
+        return
+    before = [f"{_figure(init[key])} {key}" for key in ("minutes", "plies") if key in init]
+    yield "began with the weights of", f"{init['name']} ({', '.join([init['kind'], *before, 'sha256 ' + init['sha256']])})"
+    for key in ("minutes", "plies"):
+        if key in init and key in training:
+            yield f"{key} in all", _figure(init[key] + training[key])
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _proof(proof: dict[str, Any]) -> Iterator[tuple[str, str]]:
