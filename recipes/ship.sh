@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a finished run to the net that ships: export with proof (400 games of int8 against fp32 among it), held-out figures,
-# matches, card.
+# matches, what people notice at once (bin/match sanity), card.
 #
 #   recipes/ship.sh RUN STORE [RATING SCALE]     e.g. recipes/ship.sh runs/first data/all 2000 3
 #
@@ -26,7 +26,11 @@ net=$root/models/transcendence.onnx
 "$root/bin/match" play --net "$net" --temperature 0.001 --temperature 0.5 --temperature 1 --levels 0 1 --builtin --games 100 \
   --out "$work/temperatures" --no-page
 for name in random levels temperatures; do cp "$work/$name/table.txt" "$evidence/$name.txt"; done
+"$root/bin/match" sanity --net "$net" --positions "$root/match/sanity.txt" --from "$work/random" --from "$work/levels" \
+  --out "$work/sanity"
+cp "$work/sanity/sanity.txt" "$evidence/"
 
 cd "$root"
 .venv/bin/python -m export.card models/transcendence.onnx --evaluation models/evidence/evaluation.json --note models/notes.md \
-  --match models/evidence/levels.txt --match models/evidence/random.txt --match models/evidence/temperatures.txt
+  --match models/evidence/levels.txt --match models/evidence/random.txt --match models/evidence/temperatures.txt \
+  --match models/evidence/sanity.txt
