@@ -118,6 +118,9 @@ def _common(options: argparse.ArgumentParser, *, games: int, each: str) -> None:
 def _net_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--threads", type=_positive, default=1, help="CPU threads of the net")
     options.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the net runs")
+    options.add_argument(
+        "--take-mate", action="store_true", help="nets play a mate in one wherever there is one, as the engine does by default"
+    )
     options.add_argument("--rating", type=int, help="that the net is conditioned on; 0 = unknown (default: the net's own)")
     options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
 

@@ -56,6 +56,7 @@ def cast(arguments: argparse.Namespace) -> Cast:
     return Cast(
         seed=arguments.seed, net_threads=arguments.threads, asking_threads=arguments.workers, rating=arguments.rating,
         scale=None if arguments.scale is None else int(Scale[arguments.scale.upper()]), device=arguments.device,
+        take_mate=arguments.take_mate,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from engine.errors import MatchError
 from engine.evaluation import Evaluation
-from engine.sampling import policy
+from engine.sampling import mates, policy
 from match.boards import Example
 from match.game import WHITE_POINTS, Played, material_lead
 from match.openings import Opening
@@ -96,13 +96,7 @@ class Positions:
 
 def mating_moves(board: chess.Board) -> list[chess.Move]:
     """The moves that mate at once."""
-    found = []
-    for move in [m for m in board.legal_moves if board.gives_check(m)]:
-        board.push(move)
-        if board.is_checkmate():
-            found.append(move)
-        board.pop()
-    return found
+    return [move for move in list(board.legal_moves) if mates(board, move)]
 
 
 def is_winning(board: chess.Board) -> bool:

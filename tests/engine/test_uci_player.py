@@ -63,6 +63,9 @@ def test_options_become_the_sampling() -> None:
     sampling = sampling_of(settings)
     assert (sampling.temperature, sampling.top_p, sampling.opening_temperature) == (0.5, 0.9, 1.0)
     assert (sampling.opening_plies, sampling.avoid_repetition) == (8, False)
+    assert sampling.take_mate
+    assert not sampling_of(replace(settings, take_mate=False)).take_mate
+    assert not sampling_of(replace(settings, limit_strength=True)).take_mate
 
 
 def test_temperature_draws_and_zero_does_not() -> None:
