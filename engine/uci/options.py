@@ -201,8 +201,8 @@ OPTIONS: tuple[Option, ...] = (
     _check("AvoidRepetition", "true", "avoid_repetition",
            help="When it stands better, does not repeat positions or give stalemate where it has another plausible move."),
     _check("TakeMate", "true", "take_mate",
-           help="Plays a mate in one wherever there is one: few games that people play end in mate, so the net overlooks many. Off: "
-                "the net's own choice. Has no effect while `UCI_LimitStrength` is on."),
+           help="Plays a mate in one wherever there is one: few games that people play end in mate, so the net overlooks many. "
+                "Off: the net's own choice. Has no effect while `UCI_LimitStrength` is on."),
     _string("Model", EMPTY, "model",
             help="Path of the net, an `.onnx` file. Empty: the environment variable `TRANSCENDENCE_MODEL`, then beside the "
                  "program, then the installed net. A path that does not work is reported; no other net is played instead."),
