@@ -75,13 +75,15 @@ def card(
         sections.append(
             f"## On held-out games\n\n`bin/evaluate`, {_beside(net, evaluation)}.\n\n{as_text(_figures(evaluation))}"
         )
-    sections += [
-        f"## Match: {m.stem.replace('-', ' ')}\n\n{_beside(net, m)}, by `bin/match`.\n\n```text\n{_read(m).rstrip()}\n```"
-        for m in matches
-    ]
+    sections += [_match(net, path) for path in matches]
     if note:
         sections.append(_read(note).rstrip())
     return "\n\n".join(sections) + "\n"
+
+
+def _match(net: Path, table: Path) -> str:
+    title = table.stem.replace("-", " ")
+    return f"## Match: {title}\n\n{_beside(net, table)}, by `bin/match`.\n\n```text\n{_read(table).rstrip()}\n```"
 
 
 def _metadata(net: Path) -> dict[str, Any]:
