@@ -1,15 +1,12 @@
 """A net on disk becomes a function: the ONNX session behind docs/onnx-contract.md.
 
-Knows where nets are looked for, how to tell a good one from a foreign or broken one, devices and threads. Does not know
-chess: arrays in, arrays out.
+Knows how to tell a good net from a foreign or broken one, devices and threads. Does not know where nets are looked for
+(``engine.find``), or chess: arrays in, arrays out.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NetError
+from engine.find import find_net as find_net
 from engine.vocabulary import MOVES, vocabulary_hash
 
 CONTRACT = "1"
-DEFAULT_NET = "transcendence.onnx"
-ENVIRONMENT = "TRANSCENDENCE_MODEL"
 
 _INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "past_lengths")
 _OUTPUTS = ("logits", "wdl", "keys", "values")
@@ -226,40 +222,3 @@ def _check_shapes(session: Any, info: NetInfo) -> None:
         raise NetError(
             f"{info.path}: expected {MOVES} move logits and 3 for the result, found {shapes['logits']}, {shapes['wdl']}"
         )
-
-
-def find_net(configured: str | None = None) -> Path:
-    """The net to play: the one named, else by environment, beside the program, in the checkout, in the wheel.
-
-    A name that was given is never replaced by another net. Raises NetError with every path that was tried.
-    """
-    named = configured or os.environ.get(ENVIRONMENT)
-    if named:
-        return _named(Path(named), source="the option Model" if configured else f"the environment variable {ENVIRONMENT}")
-    tried = list(dict.fromkeys(_places()))
-    for path in tried:
-        if path.is_file():
-            return path
-    raise NetError(
-        f"found no net; looked at {', '.join(map(str, tried))}. Set the option Model or the environment variable "
-        f"{ENVIRONMENT} to an .onnx file that bin/export wrote"
-    )
-
-
-def _named(path: Path, *, source: str) -> Path:
-    """A name as given, else beside the program and among the nets that ship: GUIs change the working directory."""
-    tried = [path] if path.is_absolute() else [path, *(folder / path for folder in _folders())]
-    for candidate in tried:
-        if candidate.is_file():
-            return candidate.resolve()
-    raise NetError(f"{source} names a net that is not there; looked at {', '.join(map(str, tried))}")
-
-
-def _folders() -> Iterator[Path]:
-    yield Path(sys.argv[0]).resolve().parent
-    yield Path(__file__).resolve().parents[1] / "models"
-    yield Path(__file__).resolve().parent / "models"
-
-
-def _places() -> Iterator[Path]:
-    return (folder / DEFAULT_NET for folder in _folders())

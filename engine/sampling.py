@@ -1,4 +1,4 @@
-"""From logits to a move: temperature, top-p, variety in the opening, and not throwing a won game away by repetition.
+"""From logits to a move: temperature, top-p, variety in the opening, no mate overlooked, no won game thrown away by repetition.
 
 Knows probabilities over legal moves. Does not know the net, clocks or the protocol. All randomness comes from a
 generator handed in.
@@ -18,6 +18,7 @@ from engine.evaluator import Evaluation
 _AHEAD = 0.6  # expected score above which a draw is worth avoiding
 _FAR_AHEAD = 0.8  # … above which even a second occurrence is: nets without search shuffle in won positions
 _PLAUSIBLE = 0.01  # a move that the net gives less than this is no alternative to a repetition
+_IMPOSSIBLE = -1e9  # as a logit
 _LARGEST_CP = 1500
 
 
@@ -35,6 +36,8 @@ class Sampling:
     """Length of the opening in plies."""
     avoid_repetition: bool = True
     """Whether a side that is ahead avoids threefold repetition and stalemate where it has another plausible move."""
+    take_mate: bool = False
+    """Whether a mate in one is played wherever there is one. Off in matches unless asked for: it is no choice of the net's."""
 
     def temperature_at(self, ply: int) -> float:
         """The temperature for the move after ``ply`` half-moves."""
@@ -82,9 +85,9 @@ def choose(evaluation: Evaluation, board: chess.Board, sampling: Sampling, *, ra
     if not evaluation.moves:
         raise ValueError("expected a position with a legal move")
     temperature = sampling.temperature_at(board.ply())
-    allowed = evaluation
+    allowed = _mating(evaluation, board) if sampling.take_mate else evaluation
     if sampling.avoid_repetition:
-        allowed = _without_draws(evaluation, board, temperature=temperature)
+        allowed = _without_draws(allowed, board, temperature=temperature)
     probabilities = policy(allowed, temperature=temperature, top_p=sampling.top_p)
     i = int(probabilities.argmax()) if temperature <= 0 else _drawn(probabilities, random)
     return Choice(evaluation.moves[i], float(probabilities[i]), probabilities)
@@ -94,6 +97,27 @@ def _drawn(probabilities: NDArray[np.float64], random: np.random.Generator) -> i
     """As ``random.choice`` with these probabilities, the same draw even, without its checks: they take ten times as long."""
     shares = probabilities.cumsum()
     return int((shares / shares[-1]).searchsorted(random.random(), side="right"))
+
+
+def mates(board: chess.Board, move: chess.Move) -> bool:
+    """Whether ``move`` is mate. ``board`` is left as it was."""
+    if not board.gives_check(move):
+        return False
+    board.push(move)  # a copy would copy the whole game
+    try:
+        return board.is_checkmate()
+    finally:
+        board.pop()
+
+
+def _mating(evaluation: Evaluation, board: chess.Board) -> Evaluation:
+    """The evaluation with all moves but mates in one made impossible, where there is one."""
+    others = [i for i, move in enumerate(evaluation.moves) if not mates(board, move)]
+    if len(others) == len(evaluation.moves):
+        return evaluation
+    logits = evaluation.logits.copy()
+    logits[others] = _IMPOSSIBLE
+    return Evaluation(evaluation.moves, logits, evaluation.wdl)
 
 
 def _without_draws(evaluation: Evaluation, board: chess.Board, *, temperature: float) -> Evaluation:
@@ -107,7 +131,7 @@ def _without_draws(evaluation: Evaluation, board: chess.Board, *, temperature: f
     drawn = [i for i in plausible if _draws(board, evaluation.moves[i], occurrences=2 if lead >= _FAR_AHEAD else 3)]
     if len(drawn) == len(plausible):
         return evaluation
-    logits[drawn] = -1e9
+    logits[drawn] = _IMPOSSIBLE
     return Evaluation(evaluation.moves, logits, evaluation.wdl)
 
 

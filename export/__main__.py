@@ -81,7 +81,8 @@ def _games(arguments: argparse.Namespace, *, blind: bool) -> list[Transcript]:
 
 
 def training_summary(run: Path) -> dict[str, Any]:
-    """What the net's metadata says about its training: data set, commit and the last validation line."""
+    """What the net's metadata says about its training: data set, commit, the weights it began with where they were not random,
+    settings and the last validation line."""
     try:
         facts = json.loads((run / RUN).read_text(encoding="utf-8"))
         lines = (run / METRICS).read_text(encoding="utf-8").splitlines()
@@ -90,8 +91,9 @@ def training_summary(run: Path) -> dict[str, Any]:
     validations = [line for line in map(json.loads, lines) if line["kind"] == "validation"]
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
     told = to_dict(load_config(run / CONFIG))
-    settings = {section: told[section] for section in ("data", "optimizer", "run")}
-    return {"dataset": facts["dataset"], "commit": facts["commit"], "machine": facts["machine"], "config": settings, **last}
+    began = {"init": facts["init"]} if "init" in facts else {}
+    about = {key: facts[key] for key in ("dataset", "commit", "machine")}
+    return {**about, **began, "config": told, **last}
 
 
 if __name__ == "__main__":

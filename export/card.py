@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import onnx
 
+from engine.dial import dial_of
 from engine.encoding import Scale
 from engine.errors import ConfigError, TranscendenceError
 from training.checkpoint import replace_text
@@ -29,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("net", type=Path, help="the .onnx file; its proof (.verified.json) lies beside it")
     options.add_argument("--evaluation", type=Path, help="JSON that bin/evaluate --out wrote")
     options.add_argument("--match", type=Path, action="append", default=[], help="table.txt of a match; several are possible")
+    options.add_argument("--curves", type=Path, help="figure that bin/curves drew of the run")
+    options.add_argument("--speed", type=Path, help="what bin/transcendence --check said; its time per move is taken")
     options.add_argument("--note", type=Path, help="Markdown to put behind the figures, e.g. known weaknesses")
     options.add_argument("--out", type=Path, help="the card (default: NET.md)")
     return options
@@ -38,7 +42,10 @@ def main(argv: list[str] | None = None) -> int:
     """Write a card; returns the exit status."""
     arguments = parser().parse_args(argv)
     try:
-        text = card(arguments.net, evaluation=arguments.evaluation, matches=arguments.match, note=arguments.note)
+        text = card(
+            arguments.net, evaluation=arguments.evaluation, matches=arguments.match, curves=arguments.curves,
+            speed=arguments.speed, note=arguments.note,
+        )  # fmt: skip
         out = arguments.out or arguments.net.with_suffix(".md")
         replace_text(out, text)
     except TranscendenceError as error:
@@ -48,25 +55,35 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def card(net: Path, *, evaluation: Path | None = None, matches: Sequence[Path] = (), note: Path | None = None) -> str:
+def card(
+    net: Path, *, evaluation: Path | None = None, matches: Sequence[Path] = (), curves: Path | None = None,
+    speed: Path | None = None, note: Path | None = None,
+) -> str:  # fmt: skip
     """The card as Markdown. Raises ConfigError for a file that is missing or is no net of ours."""
     facts = _metadata(net)
     proof_path = net.with_name(net.name.split(".")[0] + ".verified.json")
     sections = [
         f"# {facts['model']['name']}",
-        _text_of(_facts(net, facts)),
+        _text_of(_facts(net, facts, speed=speed)),
         "## Training\n\n" + _text_of(_training(facts["training"])),
     ]
+    if curves:
+        sections.append(f"![losses by plies read]({_place(net, curves) or curves.name})")
     if proof_path.is_file():
         sections.append("## Proof that it is the trained net\n\n" + _text_of(_proof(_json(proof_path))))
     if evaluation:
         sections.append(
             f"## On held-out games\n\n`bin/evaluate`, {_beside(net, evaluation)}.\n\n{as_text(_figures(evaluation))}"
         )
-    sections += [f"## Match\n\n`bin/match`, {_beside(net, m)}.\n\n```text\n{_read(m).rstrip()}\n```" for m in matches]
+    sections += [_match(net, path) for path in matches]
     if note:
         sections.append(_read(note).rstrip())
     return "\n\n".join(sections) + "\n"
+
+
+def _match(net: Path, table: Path) -> str:
+    title = table.stem.replace("-", " ")
+    return f"## Match: {title}\n\n{_beside(net, table)}, by `bin/match`.\n\n```text\n{_read(table).rstrip()}\n```"
 
 
 def _metadata(net: Path) -> dict[str, Any]:
@@ -80,13 +97,18 @@ def _metadata(net: Path) -> dict[str, Any]:
         raise ConfigError(f"expected a net that bin/export wrote at {net}: {error}") from None
 
 
-def _facts(net: Path, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts(net: Path, facts: dict[str, Any], *, speed: Path | None) -> Iterator[tuple[str, str]]:
     model, play = facts["model"], facts["play"]
     yield "network", f"{model['layers']} blocks x {model['width']}, {model['heads']} heads, context {model['context']} plies"
     yield "board input", model["board_input"]
     yield "file", f"{net.name}, {facts['precision']}, {net.stat().st_size / 1e6:.1f} MB"
     if play.get("rating"):
         yield "plays as", f"rated {play['rating']} ({Scale(play.get('scale', 0)).name.lower()} scale), unless told otherwise"
+    dial = dial_of(play)
+    if dial:
+        yield "strength dial", f"UCI_Elo {dial.low} to {dial.high}"
+    if speed:
+        yield "time per move", f"{_time_in(speed)} ({_beside(net, speed)})"
     yield "licence", "GPL-3.0-or-later"
 
 
@@ -98,8 +120,8 @@ def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
     names = {"step": "steps", "plies": "plies read", "minutes": "minutes", "commit": "commit", "machine": "machine"}
     for key, name in names.items():
         if key in training:
-            value = training[key]
-            yield name, f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else str(value)
+            yield name, _figure(training[key])
+    yield from _beginning(training)
     for section in ("data", "optimizer"):
         settings = training.get("config", {}).get(section, {})
         if settings:
@@ -107,6 +129,22 @@ def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in training.items():
         if key.startswith("validation_") and isinstance(value, float):
             yield key.replace("_", " "), f"{value:.4f}"
+
+
+def _beginning(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The weights a net began with, where they were not random, and all training together, where that is known."""
+    init = training.get("init")
+    if not init:
+        return
+    before = [f"{_figure(init[key])} {key}" for key in ("minutes", "plies") if key in init]
+    yield "began with the weights of", f"{init['name']} ({', '.join([init['kind'], *before, 'sha256 ' + init['sha256']])})"
+    for key in ("minutes", "plies"):
+        if key in init and key in training:
+            yield f"{key} in all", _figure(init[key] + training[key])
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _proof(proof: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -155,11 +193,23 @@ def _figures(path: Path) -> dict[str, Any]:
 
 def _beside(net: Path, evidence: Path) -> str:
     """The evidence as a link from where the card lies."""
+    place = _place(net, evidence)
+    return evidence.name if place is None else f"[{place}]({place})"
+
+
+def _place(net: Path, evidence: Path) -> str | None:
+    """Where it lies, from the card; None for what lies elsewhere."""
     try:
-        where = evidence.resolve().relative_to(net.resolve().parent)
+        return evidence.resolve().relative_to(net.resolve().parent).as_posix()
     except ValueError:
-        return evidence.name
-    return f"[{where.as_posix()}]({where.as_posix()})"
+        return None
+
+
+def _time_in(speed: Path) -> str:
+    found = re.search(r"^time per move +(.+)$", _read(speed), re.MULTILINE)
+    if not found:
+        raise ConfigError(f"expected a line 'time per move' of bin/transcendence --check in {speed}")
+    return found[1]
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@
     match verdict | best       does a net beat the best of its experts; who is the best
     match curve                ratings by temperature from matches played earlier
     match advantage | boards   where low temperature gains; how it shifts the choice on example boards
+    match sanity               mates in one, won endgames, leads kept and shuffling: what people notice at once
     match anchors | equality   Stockfish's levels against each other; by depth against by time
     match tournament           the engine in cutechess-cli or fastchess
     match book                 a new opening book
@@ -23,8 +24,8 @@ from pathlib import Path
 
 from engine.encoding import Scale
 from engine.errors import MatchError, TranscendenceError
-from match import boards, commands, openings, studies, tournament
-from match.population import FORMS
+from match import boards, commands, openings, sanity_command, studies, tournament
+from match.population import DEFAULT_TEMPERATURE, FORMS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     best.add_argument("--among", type=Path, metavar="FILE.toml", help="only players of this population")
     _advantage(all_commands.add_parser("advantage", help="what the net's moves are worth by temperature, judged by Stockfish"))
     _boards(all_commands.add_parser("boards", help="example boards as SVG, with the net's moves by temperature"))
+    _sanity(all_commands.add_parser("sanity", help="mates in one, won endgames, leads kept, shuffling"))
     tournament.add_options(all_commands.add_parser("tournament", help="the engine in cutechess-cli or fastchess"))
     _book(all_commands.add_parser("book", help="make an opening book from the net's own openings, checked by Stockfish"))
     return options
@@ -116,6 +118,9 @@ def _common(options: argparse.ArgumentParser, *, games: int, each: str) -> None:
 def _net_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--threads", type=_positive, default=1, help="CPU threads of the net")
     options.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the net runs")
+    options.add_argument(
+        "--take-mate", action="store_true", help="nets play a mate in one wherever there is one, as the engine does by default"
+    )
     options.add_argument("--rating", type=int, help="that the net is conditioned on; 0 = unknown (default: the net's own)")
     options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
 
@@ -123,6 +128,13 @@ def _net_options(options: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
         raise ValueError(text)
     return number
 
@@ -173,6 +185,23 @@ def _boards(options: argparse.ArgumentParser) -> None:
     _study(options)
 
 
+def _sanity(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--temperature", type=float, default=DEFAULT_TEMPERATURE, help="of the net (default: %(default)s)")
+    options.add_argument(
+        "--from", dest="matches", type=Path, action="append", default=[], metavar="FOLDER",
+        help="of a match: positions come from it unless --positions is given; the net's shuffling there is counted too",
+    )  # fmt: skip
+    options.add_argument("--positions", type=Path, metavar="FILE", help="as --from alone writes them (default: own file)")
+    options.add_argument("--mates", type=_count, default=300, help="positions with a mate in one (default: %(default)s)")
+    options.add_argument("--endgames", type=_count, default=100, help="games of each kind (default: %(default)s)")
+    options.add_argument("--ahead", type=_count, default=150, help="games from +5, at most (default: %(default)s)")
+    options.add_argument("--defender", default="stockfish@depth=6", help="of endgames, full skill (default: %(default)s)")
+    options.add_argument("--opponent", default="stockfish:0", help="from +5 (default: %(default)s)")
+    options.add_argument("--out", type=Path, required=True, help="folder for table, numbers and games; the same goes on")
+    options.add_argument("--at-once", type=_positive, default=64, help="games that the net plays side by side (default: 64)")
+    _study(options)
+
+
 def _study(options: argparse.ArgumentParser) -> None:
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
     options.add_argument("--seed", type=int, default=1)
@@ -193,7 +222,7 @@ _COMMANDS = {
     "generate": commands.generate, "anchors": commands.anchors, "equality": commands.equality,
     "rate": commands.rate_files, "report": commands.make_report, "book": commands.make_book,
     "tournament": tournament.run, "verdict": commands.verdict, "best": commands.best, "curve": commands.curve,
-    "advantage": studies.gains, "boards": studies.examples,
+    "advantage": studies.gains, "boards": studies.examples, "sanity": sanity_command.measure,
 }  # fmt: skip
 
 

@@ -62,19 +62,12 @@ def draw_states(games: Sequence[Played], *, count: int, seed: int) -> list[chess
             break
         game = games[i]
         if game.plies > game.opening_plies:
-            board = _position(game, int(draws.integers(game.opening_plies, game.plies)))
+            board = game.position(int(draws.integers(game.opening_plies, game.plies)))
             if board.legal_moves.count() > 1:
                 states.append(board)
     if not states:
         raise MatchError("expected games with moves of the players' own, found none")
     return states
-
-
-def _position(game: Played, plies: int) -> chess.Board:
-    board = chess.Board(game.fen)
-    for text in game.moves.split()[:plies]:
-        board.push_uci(text)
-    return board
 
 
 def asks(engine: Engine, go: str) -> AskLines:

@@ -56,6 +56,7 @@ def cast(arguments: argparse.Namespace) -> Cast:
     return Cast(
         seed=arguments.seed, net_threads=arguments.threads, asking_threads=arguments.workers, rating=arguments.rating,
         scale=None if arguments.scale is None else int(Scale[arguments.scale.upper()]), device=arguments.device,
+        take_mate=arguments.take_mate,
     )  # fmt: skip
 
 
@@ -216,7 +217,7 @@ def _run(
     known = {name: player.anchor for name, player in players.items() if player.anchor is not None}
     known = dict(known if fixed is None else fixed)
     try:
-        with _Progress(len(schedule), results.played, heroes[0], known, decided) as progress:
+        with Progress(len(schedule), results.played, heroes[0], known, decided) as progress:
             if not progress.over:
                 play(schedule, players, results=results, at_once=arguments.at_once, workers=arguments.workers, rules=rules,
                      report=progress.add)  # fmt: skip
@@ -242,20 +243,21 @@ def _settings(
     random_book = str(arguments.openings).startswith("random:")
     told = "\n".join(f"{o.fen} {' '.join(o.moves)}" for o in book)
     return {
-        "players": {name: _identity(player) for name, player in players.items()},
+        "players": {name: identity(player) for name, player in players.items()},
         "rules": asdict(rules), "seed": arguments.seed,
         "openings": str(arguments.openings) if random_book else hashlib.sha256(told.encode()).hexdigest()[:16],
     }  # fmt: skip
 
 
-def _identity(player: Player) -> str:
+def identity(player: Player) -> str:
+    """What decides a player's moves, for a match that goes on only with the same."""
     if not isinstance(player, NetPlayer):
         return re.sub(r"anchor=[^,)]+", "anchor=None", repr(player.spec))  # what a player is worth changes none of its games
     net = hashlib.sha256(player.evaluator.net.info.path.read_bytes()).hexdigest()[:16]
     return f"net {net} {player.sampling} rating={player.rating} scale={player.scale} seed={player.seed}"
 
 
-class _Progress:
+class Progress:
     """Games/s, time left, the first hero's score and rating so far: a bar on a terminal, else a line a minute."""
 
     def __init__(
@@ -272,7 +274,7 @@ class _Progress:
         self._rating = ""
         self.over = self._check()[1]
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -354,7 +356,7 @@ def _page(games: Sequence[Played], ratings: Sequence[Rating], text: str, out: Pa
 
 def make_report(arguments: argparse.Namespace) -> None:
     """``report``: the page and plots of finished or interrupted matches, together."""
-    games = _folder_games(arguments.folder)
+    games = folder_games(arguments.folder)
     if not games:
         raise MatchError("expected finished games, found none")
     scores = [game.score() for game in games]
@@ -369,8 +371,8 @@ def make_report(arguments: argparse.Namespace) -> None:
 
 def verdict(arguments: argparse.Namespace) -> None:
     """``verdict``: whether a net beats the best of its experts, from a match of the two and, if wanted, a pool."""
-    match = [game.score() for game in _folder_games([arguments.folder])]
-    pool = [game.score() for game in _folder_games(arguments.pool)]
+    match = [game.score() for game in folder_games([arguments.folder])]
+    pool = [game.score() for game in folder_games(arguments.pool)]
     net, expert = the_two(match)
     found = judge(match, net=net, expert=expert, pool=rate(pool, _chosen_anchors(arguments)) if pool else ())
     found.notes.update(note.partition("=")[::2] for note in arguments.note)
@@ -381,7 +383,7 @@ def verdict(arguments: argparse.Namespace) -> None:
 
 def curve(arguments: argparse.Namespace) -> None:
     """``curve``: ratings of nets by temperature from matches played earlier, with the paper's Glicko-2 where it applies."""
-    scores = [game.score() for game in _folder_games(arguments.folder)]
+    scores = [game.score() for game in folder_games(arguments.folder)]
     ratings, glicko = rate(scores, _chosen_anchors(arguments)), glicko_column(scores)
     if not any(report.temperature_of(r.name) for r in ratings):
         raise MatchError("expected games of a net at some temperatures, found none")
@@ -393,7 +395,7 @@ def curve(arguments: argparse.Namespace) -> None:
 
 def best(arguments: argparse.Namespace) -> None:
     """``best``: the name of the strongest player of finished matches, for scripts."""
-    rated = [r.name for r in rate([game.score() for game in _folder_games(arguments.folder)], {})]
+    rated = [r.name for r in rate([game.score() for game in folder_games(arguments.folder)], {})]
     among = set(rated if arguments.among is None else read_population(arguments.among))
     found = [name for name in rated if name in among]
     if not found:
@@ -401,7 +403,8 @@ def best(arguments: argparse.Namespace) -> None:
     print(found[0])
 
 
-def _folder_games(folders: Sequence[Path]) -> list[Played]:
+def folder_games(folders: Sequence[Path]) -> list[Played]:
+    """The games of matches played earlier, numbered through. Raises MatchError for a folder of none."""
     games: list[Played] = []
     for folder in folders:
         path = folder / "results.jsonl"
@@ -470,6 +473,6 @@ def cores() -> int:
 
 
 __all__ = [
-    "anchors", "best", "cores", "equality", "generate", "ladder", "make_book", "make_report", "rate_files", "robin",
-    "verdict", "versus",
+    "Progress", "anchors", "best", "cores", "equality", "folder_games", "generate", "identity", "ladder", "make_book",
+    "make_report", "rate_files", "robin", "verdict", "versus",
 ]  # fmt: skip

@@ -118,6 +118,7 @@ class Engine:
         self._late = False
         self._multipv = 1
         self._started: list[str] = []
+        self.name = setup.command[0]  # until it tells another
         try:
             self._process = subprocess.Popen(
                 setup.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -138,6 +139,7 @@ class Engine:
 
     def _handshake(self) -> None:
         said = self._ask("uci", until="uciok", timeout_s=self.setup.start_timeout_s)
+        self.name = next((line.removeprefix("id name ") for line in said if line.startswith("id name ")), self.name)
         names = {_option_name(line).lower(): _option_name(line) for line in said if line.startswith("option name ")}
         for name, value in self.setup.options:
             if name.lower() not in names:

@@ -71,6 +71,13 @@ class Played:
         """Length, the opening's moves included."""
         return self.moves.count(" ") + 1 if self.moves else 0
 
+    def position(self, plies: int) -> chess.Board:
+        """The board after so many plies, with them on its stack."""
+        board = chess.Board(self.fen)
+        for text in self.moves.split()[:plies]:
+            board.push_uci(text)
+        return board
+
     def score(self) -> Score:
         """What counts for ratings."""
         return Score(self.white, self.black, WHITE_POINTS[self.result], self.pair)
@@ -149,7 +156,7 @@ class Game:
         return self._adjudicated() if self._rules.adjudicate_material else None
 
     def _adjudicated(self) -> tuple[str, str] | None:
-        lead = _lead(self.board)
+        lead = material_lead(self.board)
         ahead = 0 if abs(lead) < self._rules.adjudicate_material else (1 if lead > 0 else -1)
         if ahead != self._ahead:
             self._ahead, self._since = ahead, len(self.board.move_stack)
@@ -167,7 +174,7 @@ class Game:
         )  # fmt: skip
 
 
-def _lead(board: chess.Board) -> int:
+def material_lead(board: chess.Board) -> int:
     """White's material minus Black's, in points."""
     white, black = board.occupied_co[chess.WHITE], board.occupied_co[chess.BLACK]
     return sum(

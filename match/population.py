@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from engine.dial import dial_of
 from engine.encoding import Scale
 from engine.errors import MatchError
 from engine.evaluator import Evaluator
@@ -31,7 +32,7 @@ FORMS = (
 DEFAULT_TEMPERATURE = 0.001
 _DEFAULT_LIMIT = "movetime=100"
 _ENGINE_FIELDS = {"name", "engine", "limit", "options", "weakness", "anchor", "start_timeout_s", "move_timeout_s"}
-_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "anchor"}
+_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "elo", "take_mate", "anchor"}
 _BUILTIN_FIELDS = {"name", "builtin", "anchor"}
 
 
@@ -47,6 +48,8 @@ class Cast:
     """That nets are conditioned on; None = what the net itself prefers."""
     scale: int | None = None
     device: str = "cpu"
+    take_mate: bool = False
+    """Whether nets play a mate in one wherever there is one, as the engine does by default."""
     _evaluators: dict[Path, Evaluator] = field(default_factory=dict, init=False)
     _net_names: dict[str, Path] = field(default_factory=dict, init=False)
 
@@ -84,7 +87,7 @@ class Cast:
 
     def net(
         self, file: str | None, temperature: float, *, name: str | None = None, top_p: float = 1.0,
-        rating: int | None = None, scale: int | None = None,
+        rating: int | None = None, scale: int | None = None, take_mate: bool | None = None,
     ) -> NetPlayer:  # fmt: skip
         """A net at a temperature. Raises NetError when it is missing or broken."""
         path = find_net(file)
@@ -92,9 +95,23 @@ class Cast:
         info = evaluator.net.info
         rating = next(r for r in (rating, self.rating, int(info.play.get("rating", 0))) if r is not None)
         scale = next(s for s in (scale, self.scale, int(info.play.get("scale", 0))) if s is not None)
-        sampling = Sampling(temperature=temperature, top_p=top_p)
-        name = name or f"{self._net_name(path, info)} T={temperature:g}"
+        take_mate = self.take_mate if take_mate is None else take_mate
+        sampling = Sampling(temperature=temperature, top_p=top_p, take_mate=take_mate)
+        name = name or f"{self._net_name(path, info)}{' taking mate' if take_mate else ''} T={temperature:g}"
         return NetPlayer(name, evaluator, sampling, seed=self.seed, rating=rating, scale=scale)
+
+    def limited(self, file: str | None, elo: int, *, name: str | None = None) -> NetPlayer:
+        """A net that plays as strongly as ``elo`` says, by its dial. Raises NetError when it is missing or broken, MatchError
+        when it has no dial or a shorter one."""
+        path = find_net(file)
+        info = self._evaluator(path).net.info
+        dial = dial_of(info.play)
+        if dial is None:
+            raise MatchError(f"expected a net with a strength dial for elo = {elo}, {path.name} has none; see export.dial")
+        if not dial.low <= elo <= dial.high:
+            raise MatchError(f"expected elo from {dial.low} to {dial.high}, as far as the net's dial goes, got {elo}")
+        setting, name = dial.at(elo), name or f"{self._net_name(path, info)} Elo {elo}"
+        return self.net(file, setting.temperature, name=name, rating=setting.rating, scale=setting.scale, take_mate=False)
 
     def _net_name(self, path: Path, info: NetInfo) -> str:
         """The net's own name, with its precision where another file has taken it: int8 and fp32 are twins."""
@@ -128,10 +145,17 @@ class Cast:
 
     def _net_from(self, table: Mapping[str, Any], where: str) -> NetPlayer:
         _known(table, _NET_FIELDS, where)
+        if "elo" in table:
+            both = sorted({"temperature", "rating", "scale", "take_mate"} & set(table))
+            if both:
+                raise MatchError(f"{where}: elo is all that a limited player is told; leave out {' and '.join(both)}")
+            player = self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"])
+            player.anchor = _anchor(table)
+            return player
         scale = Scale[str(table["scale"]).upper()] if "scale" in table else None
         player = self.net(
             str(table["net"]) or None, float(table.get("temperature", DEFAULT_TEMPERATURE)), name=table["name"],
-            top_p=float(table.get("top_p", 1.0)), rating=table.get("rating"), scale=scale,
+            top_p=float(table.get("top_p", 1.0)), rating=table.get("rating"), scale=scale, take_mate=table.get("take_mate"),
         )  # fmt: skip
         player.anchor = _anchor(table)
         return player

@@ -12,7 +12,7 @@
 # 0, no move limit). Result files go to docs/results/transcendence/OUT's name/cap-CAP.
 #
 #   MINUTES       of training a cap (45)          PRESET, TRAIN   bin/train's preset (laptop), and more options for it
-#   PAPER_GAMES   a temperature and level (100)   OUR_GAMES       a temperature and opponent (40)
+#   PAPER_GAMES   a temperature and level (100)   OUR_GAMES       a temperature and opponent (40); 0 paper games: ours alone
 #   MATCH         more options for the matches    RESULTS         where the result files go
 #
 # One cap's matches by the paper's protocol take some two hours of a core, nearly all of it Stockfish's 0.1 s.
@@ -22,7 +22,7 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 games=${1:?expected games: a PGN, a folder of PGN, or a token store}
 out=${2:-$root/runs/transcendence/human}
 name=$(basename "$out")
-preset=${PRESET:-laptop} minutes=${MINUTES:-45}
+preset=${PRESET:-laptop} minutes=${MINUTES:-45} paper_games=${PAPER_GAMES:-100}
 results=${RESULTS:-$root/docs/results/transcendence}/$name
 
 store=$games
@@ -48,15 +48,17 @@ for cap in ${CAPS:-1000 1300 1500}; do
     --opponent "$root/match/populations/ladder-down.toml" --opponents-meet --games "${OUR_GAMES:-40}" --out "$work/ours" \
     --no-page ${MATCH:-}
   # shellcheck disable=SC2086
-  once "cap-$cap-paper-${PAPER_GAMES:-100}" "$root/bin/match" sweep --net "$work/net.onnx" --levels 1 3 5 --clock 100 --builtin \
-    --openings start --most-moves 89 --games "${PAPER_GAMES:-100}" --out "$work/paper" --no-page ${MATCH:-}
+  [ "$paper_games" -eq 0 ] ||
+    once "cap-$cap-paper-$paper_games" "$root/bin/match" sweep --net "$work/net.onnx" --levels 1 3 5 --clock 100 --builtin \
+      --openings start --most-moves 89 --games "$paper_games" --out "$work/paper" --no-page ${MATCH:-}
   (cd "$work" && "$root/bin/data" inspect store) >"$results/cap-$cap/store.txt"
   for protocol in ours paper; do
+    [ -d "$work/$protocol" ] || continue
     "$root/bin/match" curve "$work/$protocol" --json "$results/cap-$cap/$protocol.json" --note cap="$cap" \
       --note games="$(sed -n 's/^store: \([0-9,]*\) games.*/\1/p' "$results/cap-$cap/store.txt")" --note minutes="$minutes" \
       --note preset="$preset" --note options="${TRAIN:-}" --note date="$(date +%Y-%m-%d)" \
       --note commit="$(git -C "$root" rev-parse --short HEAD)" >"$results/cap-$cap/$protocol.txt"
+    cat "$results/cap-$cap/$protocol.txt"
   done
   cp "$work/evaluation.json" "$results/cap-$cap/"
-  cat "$results/cap-$cap/ours.txt" "$results/cap-$cap/paper.txt"
 done

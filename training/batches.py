@@ -55,7 +55,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.moves)
 
-    def take(self, rows: slice) -> Rows:
+    def take(self, rows: slice | NDArray[np.int64]) -> Rows:
         """Some of the rows."""
         return Rows(*(getattr(self, f.name)[rows] for f in fields(self)))
 

@@ -2,7 +2,7 @@
 
     RUN/
       config.json           training.config.Config
-      run.json              data set fingerprint, environment, command
+      run.json              data set fingerprint, environment, command, the weights it began with
       metrics.jsonl         one JSON object a line: training lines and validation lines
       model.safetensors     the newest weights
       state.pt              optimisers and progress, of the same step
@@ -78,7 +78,7 @@ def _write(folder: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> N
 def resume(folder: Path, net: Net, *, average: Net | None, optimizers: list[Optimizer]) -> dict[str, Any] | None:
     """Load the newest state into ``net``, its ``average`` and ``optimizers``; None when the run has not saved yet."""
     path = folder / STATE
-    if not path.is_file():
+    if not has_saved(folder):
         return None
     try:
         state = torch.load(path, weights_only=True, map_location="cpu", mmap=is_sharded(net))
@@ -93,6 +93,23 @@ def resume(folder: Path, net: Net, *, average: Net | None, optimizers: list[Opti
     return progress
 
 
+def has_saved(folder: Path) -> bool:
+    """Whether there is a state that a run in ``folder`` goes on from."""
+    return (folder / STATE).is_file()
+
+
+def progress(folder: Path) -> dict[str, Any] | None:
+    """Step, plies and minutes of the newest state; None when the run has not saved yet, or its state is gone."""
+    path = folder / STATE
+    if not has_saved(folder):
+        return None
+    try:
+        found: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)["progress"]
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise ConfigError(f"expected the state of a run at {path}: {str(error)[:200]}; is the file whole?") from error
+    return found
+
+
 def load_net(folder: Path) -> tuple[Net, Config]:
     """The newest weights of a run. Raises ConfigError when the folder holds no run or the weights do not fit."""
     config = load_config(folder / CONFIG)
@@ -104,15 +121,24 @@ def load_net(folder: Path) -> tuple[Net, Config]:
     return net, config
 
 
-def start(folder: Path, config: Config, *, dataset: dict[str, Any]) -> None:
-    """Make the run's folder, or check that the run in it has the same config and data set. Raises ConfigError otherwise."""
+def start(folder: Path, config: Config, *, dataset: dict[str, Any], init: dict[str, Any] | None = None) -> None:
+    """Make the run's folder, or check that the run in it has the same config and data set. Raises ConfigError otherwise.
+
+    ``init``: the weights it begins with, for the record. A run that has saved keeps what it began with; one that has not
+    begins now.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / CONFIG
-    if not path.is_file():
-        replace_text(path, json.dumps(to_dict(config), indent=1))
-        replace_text(folder / RUN, json.dumps({"dataset": dataset, **_environment()}, indent=1))
-        return
-    if _learning(load_config(path)) != _learning(config):
+    if (folder / CONFIG).is_file():
+        _check_same(folder, config, dataset)
+        if has_saved(folder):
+            return
+    replace_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))
+    began = {"init": init} if init else {}
+    replace_text(folder / RUN, json.dumps({"dataset": dataset, **began, **_environment()}, indent=1))
+
+
+def _check_same(folder: Path, config: Config, dataset: dict[str, Any]) -> None:
+    if _learning(load_config(folder / CONFIG)) != _learning(config):
         raise ConfigError(f"{folder} holds a run with another config; choose another --out")
     before = _about(folder).get("dataset", {})
     if before.get("fingerprint") != dataset.get("fingerprint"):
@@ -120,6 +146,12 @@ def start(folder: Path, config: Config, *, dataset: dict[str, Any]) -> None:
             f"{folder} holds a run on other games: expected the data set {before.get('name')!r} with fingerprint "
             f"{before.get('fingerprint')}, got {dataset.get('name')!r} with {dataset.get('fingerprint')}; choose another --out"
         )
+
+
+def began_with(folder: Path) -> dict[str, Any]:
+    """What is known of the weights that a run began with; empty where they were random."""
+    began: dict[str, Any] = _about(folder).get("init", {})
+    return began
 
 
 def note(folder: Path, **facts: Any) -> None:

@@ -112,11 +112,23 @@ def compiles(run: RunConfig, device: torch.device) -> bool:
 class Trainer:
     """One run, in one of its processes."""
 
-    def __init__(self, config: Config, store: Store, *, folder: Path, processes: Processes, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        folder: Path,
+        processes: Processes,
+        device: torch.device,
+        weights: dict[str, Tensor] | None = None,
+    ) -> None:
+        """``weights``: what a run that has not saved yet begins with, instead of random ones."""
         self.config, self.folder, self.processes, self.device = config, folder, processes, device
         _check(config, processes)
         torch.manual_seed(config.run.seed)
         self.net = Net(config.model)
+        if weights is not None:
+            self.net.load_state_dict(weights)
         self.average = Average(self.net, config.optimizer.ema) if config.optimizer.ema else None
         self._sharded = config.run.parallel == "fsdp" and processes.world > 1
         for net in [self.net] if self.average is None else [self.net, self.average.net]:

@@ -10,17 +10,19 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import torch
 import torch.distributed as dist
 
-from engine.errors import TranscendenceError
-from training import checkpoint
+from engine.errors import ConfigError, TranscendenceError
+from training import checkpoint, initial
 from training.batches import Packing
-from training.config import BoardInput, Config, load_preset
+from training.config import BoardInput, Config, ModelConfig, load_config, load_preset
 from training.evaluate import Metrics
+from training.initial import Initial
 from training.loop import Processes, Trainer, describe, keep_freed_memory
 from training.store import open_store
 
@@ -37,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="SECTION.KEY=VALUE",
         help="any setting, e.g. model.layers=8",
+    )
+    options.add_argument(
+        "--init",
+        type=Path,
+        metavar="NET",
+        help="weights to begin with: a run's folder or an exported net; its shape replaces the preset's",
     )
     options.add_argument("--minutes", type=float, help="length of the run, instead of the preset's")
     options.add_argument("--steps", type=int, help="length in steps, instead of the preset's minutes")
@@ -69,6 +77,7 @@ def _start(arguments: argparse.Namespace, argv: list[str]) -> int:
     if processes <= 1:
         return _train(arguments, device, Processes())
     open_store(arguments.store)  # so that a missing store is one clear line, not one from every process
+    configured(arguments)  # and so is a preset or an --init that does not fit
     command = [
         sys.executable,
         "-m",
@@ -108,12 +117,7 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
 
 def _trained(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> Metrics | None:
     """Train to the end or to a stop. What holds the process group goes with this frame, as it must before the group does."""
-    store = open_store(arguments.store)
-    config = with_arguments(load_preset(arguments.preset, arguments.set), arguments)
-    dataset = {"name": arguments.store.name, "games": store.games, "plies": store.plies, "fingerprint": store.fingerprint()}
-    if processes.first:
-        checkpoint.start(arguments.out, config, dataset=dataset)
-    trainer = Trainer(config, store, folder=arguments.out, processes=processes, device=device)
+    trainer = _trainer(arguments, device, processes)
     if processes.first:
         packing = trainer.reader.packing()
         checkpoint.note(arguments.out, packing=dataclasses.asdict(packing))
@@ -121,11 +125,74 @@ def _trained(arguments: argparse.Namespace, device: torch.device, processes: Pro
     return trainer.run()
 
 
+def _trainer(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
+    """The run where it stands; its folder is there when the first process returns."""
+    store = open_store(arguments.store)
+    config, begins = configured(arguments)
+    dataset = {"name": arguments.store.name, "games": store.games, "plies": store.plies, "fingerprint": store.fingerprint()}
+    if processes.first:
+        checkpoint.start(arguments.out, config, dataset=dataset, init=begins.facts if begins else None)
+        if begins:
+            print(f"begins with the weights of {initial.describe(begins.facts)}", file=sys.stderr)
+    weights = begins.weights if begins else None
+    return Trainer(config, store, folder=arguments.out, processes=processes, device=device, weights=weights)
+
+
 def _beginning(trainer: Trainer, processes: Processes, device: str, packing: Packing) -> str:
     how = str(trainer.precision).removeprefix("torch.") + (", compiled" if trainer.compiled else "")
     size = f"{trainer.parameters:,} parameters, {trainer.reader.games:,} games"
     rows = f"no padding, {packing.read_again:.1%} of plies read again, {packing.left_out:.1%} left out"
     return f"{size}, {processes.world} process(es) on {device} ({how}), {rows}, from step {trainer.step}"
+
+
+def configured(arguments: argparse.Namespace) -> tuple[Config, Initial | None]:
+    """The run's config, and the weights that it begins with: None for random ones, or where it goes on from its own.
+
+    The config's shape is that of ``--init``. A run that goes on does not read it again: it may be gone by now, or have been
+    trained further. Raises ConfigError for what does not fit together.
+    """
+    config = with_arguments(load_preset(arguments.preset, arguments.set), arguments)
+    if arguments.init is None:
+        return config, None
+    if checkpoint.has_saved(arguments.out):
+        _check_began(arguments.out, arguments.init)
+        begins, model = None, load_config(arguments.out / checkpoint.CONFIG).model
+    else:
+        begins = initial.read_weights(arguments.init)
+        model = begins.model
+    _check_shape(arguments, config.model, model)
+    return dataclasses.replace(config, model=model), begins
+
+
+def _check_began(out: Path, init: Path) -> None:
+    """Raise ConfigError if the run in ``out`` began with other weights than ``init``."""
+    began = checkpoint.began_with(out).get("name")
+    if began != initial.name_of(init):
+        mend = f"give --init {began}" if began else "leave --init out"
+        raise ConfigError(
+            f"{out} holds a run that began with {began or 'random weights'}, got --init {init}; {mend} to go on with it, or "
+            f"choose another --out"
+        )
+
+
+def _check_shape(arguments: argparse.Namespace, wanted: ModelConfig, model: ModelConfig) -> None:
+    """Raise ConfigError if the command line asks for another shape than ``model``, which --init has."""
+    for flag, key in _told_of_shape(arguments):
+        if getattr(wanted, key) != getattr(model, key):
+            raise ConfigError(
+                f"expected the shape of --init {arguments.init}, whose model.{key} is {getattr(model, key)}, got {flag} "
+                f"{getattr(wanted, key)}; leave it out, or begin with random weights"
+            )
+
+
+def _told_of_shape(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Flag and key of each part of the net's shape that the command line names."""
+    for change in arguments.set:
+        name = change.partition("=")[0].strip()
+        if name.startswith("model."):
+            yield f"--set {name}", name.removeprefix("model.")
+    if arguments.board_input:
+        yield "--board-input", "board_input"
 
 
 def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:

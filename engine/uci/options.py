@@ -16,9 +16,11 @@ from engine.errors import OptionError
 EMPTY = "<empty>"
 """How UCI writes an empty string."""
 
-ELO_RANGE = (800, 2400)
-"""Lowest and highest UCI_Elo: the ratings that the training games cover densely."""
+LIMIT, ELO = "UCI_LimitStrength", "UCI_Elo"
+"""Names of the strength dial: its switch, and the one option whose range depends on the net."""
 
+ELO_RANGE = (800, 2400)
+"""Lowest and highest UCI_Elo of a net without a dial: the ratings that the training games cover densely."""
 
 CLEAR_HASH = "Clear Hash"
 """Name of the one button."""
@@ -47,6 +49,7 @@ class Settings:
     seed: int
     """0: every game is new."""
     avoid_repetition: bool
+    take_mate: bool
     model: str
     """Path of a net; empty: look in the usual places."""
     device: str
@@ -197,6 +200,9 @@ OPTIONS: tuple[Option, ...] = (
                "same move number, so the same game against the same replies, also after a restart."),
     _check("AvoidRepetition", "true", "avoid_repetition",
            help="When it stands better, does not repeat positions or give stalemate where it has another plausible move."),
+    _check("TakeMate", "true", "take_mate",
+           help="Plays a mate in one wherever there is one: few games that people play end in mate, so the net overlooks many. "
+                "Off: the net's own choice. Has no effect while `UCI_LimitStrength` is on."),
     _string("Model", EMPTY, "model",
             help="Path of the net, an `.onnx` file. Empty: the environment variable `TRANSCENDENCE_MODEL`, then beside the "
                  "program, then the installed net. A path that does not work is reported; no other net is played instead."),
@@ -217,10 +223,14 @@ OPTIONS: tuple[Option, ...] = (
                "does not allow it; `stop` ends it."),
     _check("UCI_ShowWDL", "false", "show_wdl",
            help="Adds `wdl` to the score: win, draw and loss of the side to move in permille."),
-    _check("UCI_LimitStrength", "false", "limit_strength",
-           help="Plays like a player rated `UCI_Elo`: the rating is an input of the net. Best together with `Temperature` 1."),
-    _spin("UCI_Elo", 1500, "elo", low=ELO_RANGE[0], high=ELO_RANGE[1],
-          help="The rating that is imitated while `UCI_LimitStrength` is on, on the scale of the games the net has read."),
+    _check(LIMIT, "false", "limit_strength",
+           help="Plays as strongly as `UCI_Elo` says, by the net's dial, which sets the rating that the net is told and the "
+                "temperature (`Temperature` then has no effect). A net without a dial is told `UCI_Elo` itself."),
+    Option(ELO, "spin", "1500", "elo",
+           "The strength while `UCI_LimitStrength` is on. The range that is declared is the dial's of the net that is played, "
+           "what its matches have shown ([strength.md](strength.md)), and what lies outside is played as its end. Of a net "
+           "without a dial: 800 to 2400, the rating that is imitated, on the scale of the games that it has read.",
+           _whole(1, 4000), *ELO_RANGE),
     _string("UCI_Opponent", EMPTY, "opponent", read=_opponent,
             help="Set by clients: title, rating, human or computer, name. The rating becomes the opponent's rating input."),
     _check("UCI_AnalyseMode", "false", "analyse", help="Set by clients for analysis: shows the policy as with `go infinite`."),
@@ -238,6 +248,16 @@ _BY_NAME = {option.name.lower(): option for option in OPTIONS}
 def find(name: str) -> Option | None:
     """The option of that name, whatever its case; None for an unknown one."""
     return _BY_NAME.get(name.lower())
+
+
+def declared(elo_range: tuple[int, int]) -> tuple[str, ...]:
+    """The ``option`` lines, for a net whose strength can be set within ``elo_range``."""
+    return tuple((_within(option, elo_range) if option.name == ELO else option).declaration() for option in OPTIONS)
+
+
+def _within(option: Option, limits: tuple[int, int]) -> Option:
+    low, high = limits
+    return replace(option, default=str(min(max(int(option.default), low), high)), low=low, high=high)
 
 
 def default_settings() -> Settings:

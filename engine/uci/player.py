@@ -15,11 +15,12 @@ from typing import Any
 import chess
 import numpy as np
 
+from engine.dial import Dial, Setting, dial_of
 from engine.errors import TranscendenceError
 from engine.evaluator import GameCache, Players
 from engine.uci import options
 from engine.uci.endings import Tables
-from engine.uci.options import Settings
+from engine.uci.options import Opponent, Settings
 from engine.uci.perft import perft
 from engine.uci.position import Line, write_move
 from engine.uci.protocol import (
@@ -51,6 +52,7 @@ class Opened:
     """Makes another judge of the same net, one that remembers nothing."""
     play: dict[str, Any] = field(default_factory=dict)
     """How it wants to be used: ``rating`` (points) and ``scale`` (``engine.encoding.Scale``) of its own side."""
+    dial: Dial | None = None
 
 
 def open_net(settings: Settings) -> Opened:
@@ -61,27 +63,35 @@ def open_net(settings: Settings) -> Opened:
     threads = min(settings.threads, os.cpu_count() or 1)
     net = Net.open(find_net(settings.model or None), device=settings.device, threads=threads)
     info = net.info
-    unrated = "" if info.rating_input else ", no rating input: UCI_Elo has no effect"
+    dial = dial_of(info.play)
+    unrated = "" if info.rating_input or dial else ", no rating input: UCI_Elo has no effect"
     note = f" ({info.note})" if info.note else ""
     summary = f"net {info.name} ({info.board_input}, {info.precision}{unrated}) on {info.device}{note}: {info.path}"
 
     def fresh() -> Evaluator:
         return Evaluator(net, hash_mb=settings.hash_mb)
 
-    return Opened(fresh(), summary, fresh, info.play)
+    return Opened(fresh(), summary, fresh, info.play, dial)
 
 
-def players(settings: Settings, play: dict[str, Any], *, white: bool) -> Players:
-    """The rating inputs: ours from UCI_Elo or the net's own advice, the opponent's from UCI_Opponent or the same.
+def strength(settings: Settings, opened: Opened) -> Setting:
+    """How to play: by the dial where strength is limited and the net has one, else by UCI_Elo or the net's own advice."""
+    if settings.limit_strength and opened.dial:
+        return opened.dial.at(settings.elo)
+    rating = settings.elo if settings.limit_strength else int(opened.play.get("rating", 0))
+    return Setting(rating, int(opened.play.get("scale", 0)), settings.temperature)
+
+
+def players(setting: Setting, opponent: Opponent | None, *, white: bool) -> Players:
+    """The rating inputs: ours as set, the opponent's from UCI_Opponent or the same.
 
     In training both were known or both hidden, so one is never given alone.
     """
-    own = settings.elo if settings.limit_strength else int(play.get("rating", 0))
-    theirs = settings.opponent.rating if settings.opponent and settings.opponent.rating else own
+    own = setting.rating
+    theirs = opponent.rating if opponent and opponent.rating else own
     if not own:
         return Players()
-    scale = int(play.get("scale", 0))
-    return Players(own, theirs, scale) if white else Players(theirs, own, scale)
+    return Players(own, theirs, setting.scale) if white else Players(theirs, own, setting.scale)
 
 
 class Player:
@@ -150,7 +160,9 @@ class Player:
             return
         before = self._settings
         self._settings = options.changed(before, option, command.value)
-        if option.name == options.CLEAR_HASH:
+        if option.name in (options.ELO, options.LIMIT):
+            self._tell_dial()
+        elif option.name == options.CLEAR_HASH:
             self._cache = None
             self._opened = replace(self._opened, judge=self._opened.fresh()) if self._opened else None
         elif self._settings.log_file != before.log_file:
@@ -158,6 +170,14 @@ class Player:
         elif self._settings.syzygy_path != before.syzygy_path:
             self._tables = None
             self._tables = Tables.open(self._settings.syzygy_path) if self._settings.syzygy_path else None
+
+    def _tell_dial(self) -> None:
+        """Say what a strength beyond the dial's is played as."""
+        dial = self._opened.dial if self._opened else None
+        wanted = self._settings.elo
+        if dial and self._settings.limit_strength and not dial.low <= wanted <= dial.high:
+            played = min(max(wanted, dial.low), dial.high)
+            self._emit(Say(f"this net can play as {dial.low} to {dial.high}: UCI_Elo {wanted} is played as {played}"))
 
     def _net(self) -> Opened | None:
         """The net for the settings as they are, opened when they have changed; None, and ``_fault``, where that fails."""
@@ -167,6 +187,7 @@ class Player:
             try:
                 self._opened = self._opener(self._settings)
                 self._emit(Say(self._opened.summary))
+                self._tell_dial()
             except TranscendenceError as error:
                 self._fault = f"no net, moves mean nothing: {error}"
             except Exception as error:
@@ -205,10 +226,11 @@ class Player:
             self._emit(Say(self._fault))
             return None
         self._cache = self._cache or opened.judge.new_game()
+        setting = strength(self._settings, opened)
         return think(
             Task(
-                board, search, self._settings, opened.judge, self._cache,
-                players(self._settings, opened.play, white=board.turn), self._tables, self._generator(board), self._emit,
+                board, search, replace(self._settings, temperature=setting.temperature), opened.judge, self._cache,
+                players(setting, self._settings.opponent, white=board.turn), self._tables, self._generator(board), self._emit,
             )
         )  # fmt: skip
 

@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from engine.errors import OptionError
+from engine.dial import dial_in
+from engine.errors import OptionError, TranscendenceError
+from engine.find import find_net
+from engine.uci.options import ELO_RANGE
 from engine.uci.protocol import BestMove, Command, IsReady, Quit, ReadyOk, Reply, Say, decode, parse, render
 from engine.uci.session import Leave, Queue, Search, Session, Write
 
@@ -57,6 +60,15 @@ class Journal:
         self._file = None
 
 
+def _elo_range(model: str) -> tuple[int, int]:
+    """The strengths that the net to be played has a dial for. What is wrong with it is told when it is opened."""
+    try:
+        dial = dial_in(find_net(model or None))
+    except TranscendenceError:
+        return ELO_RANGE
+    return (dial.low, dial.high) if dial else ELO_RANGE
+
+
 class Process:
     """One conversation over two streams."""
 
@@ -64,7 +76,7 @@ class Process:
         self, source: BinaryIO, sink: BinaryIO, *, model: str = "", opener: Callable[[Settings], Opened] | None = None
     ) -> None:
         self._source, self._sink, self._model, self._opener = source, sink, model, opener
-        self._session = Session()
+        self._session = Session(elo_range=_elo_range(model))
         self._session_lock, self._sink_lock = threading.Lock(), threading.Lock()
         self._tasks: queue.SimpleQueue[Command | Search] = queue.SimpleQueue()
         self._journal = Journal()

@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 
 from engine import __version__
-from engine.uci.options import OPTIONS
+from engine.uci.options import ELO_RANGE, declared
 from engine.uci.protocol import (
     Command,
     Debug,
@@ -114,17 +114,12 @@ class Leave:
 
 Action = Write | Queue | Leave
 
-_GREETING = (
-    Write(Id(NAME, AUTHOR)),
-    *(Write(Declaration(option.declaration())) for option in OPTIONS),
-    Write(UciOk()),
-)
-
 
 class Session:
     """The state of one conversation. Not thread-safe: the shell holds a lock around each call."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, elo_range: tuple[int, int] = ELO_RANGE) -> None:
+        self._elo_range = elo_range
         self._searches: list[Search] = []
 
     @property
@@ -136,7 +131,8 @@ class Session:
         """What a command leads to."""
         match command:
             case Uci():
-                return (*_GREETING, Queue(command))
+                options = (Write(Declaration(line)) for line in declared(self._elo_range))
+                return (Write(Id(NAME, AUTHOR)), *options, Write(UciOk()), Queue(command))
             case IsReady():
                 return (Write(ReadyOk()),) if self.searching else (Queue(command),)
             case Go():

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.clock import budget_ms
 from engine.evaluator import Evaluation, GameCache, Players, Request
-from engine.sampling import Sampling, choose, policy, score_cp
+from engine.sampling import Sampling, choose, mates, policy, score_cp
 from engine.uci.endings import Ending, Tables
 from engine.uci.options import Settings
 from engine.uci.position import read_move, write_move
@@ -79,13 +79,15 @@ def think(task: Task) -> BestMove:
 
 
 def sampling_of(settings: Settings) -> Sampling:
-    """The options that say how a move is drawn."""
+    """The options that say how a move is drawn. Who is told to play weakly overlooks a mate as people do: the dial was
+    measured so."""
     return Sampling(
         temperature=settings.temperature,
         top_p=settings.top_p,
         opening_temperature=settings.opening_temperature,
         opening_plies=settings.opening_plies,
         avoid_repetition=settings.avoid_repetition,
+        take_mate=settings.take_mate and not settings.limit_strength,
     )
 
 
@@ -203,21 +205,11 @@ def _info(task: Task, line: Judged, *, multipv: int, nodes: int) -> Info:
         seldepth=len(pv),
         multipv=multipv,
         score_cp=score_cp(line.wdl),
-        mate=1 if _mates(task.board, line.move) else None,
+        mate=1 if mates(task.board, line.move) else None,
         wdl=wdl_permille(line.wdl) if task.settings.show_wdl else None,
         nodes=nodes,
         time_ms=task.search.elapsed_ms(),
     )
-
-
-def _mates(board: chess.Board, move: chess.Move) -> bool:
-    if not board.gives_check(move):
-        return False
-    board.push(move)  # a copy would copy the whole game
-    try:
-        return board.is_checkmate()
-    finally:
-        board.pop()
 
 
 def _text(task: Task, move: chess.Move) -> str:

@@ -129,3 +129,21 @@ def test_a_draw_is_numpys_own_draw(seed: int) -> None:
     chosen = choose(given, chess.Board(), Sampling(1.0), random=np.random.default_rng(seed)).move
     wanted = np.random.default_rng(seed).choice(len(given.moves), p=policy(given, temperature=1.0))
     assert chosen == given.moves[wanted]
+
+
+def test_a_mate_is_taken_where_it_is_asked_for() -> None:
+    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1")
+    given = preferring(board, "g1f1", EVEN)
+    chosen = [choose(given, board, Sampling(1.0, take_mate=take), random=np.random.default_rng(s)).move.uci()
+              for take in (True, False) for s in range(30)]  # fmt: skip
+    assert set(chosen[:30]) == {"d1d8"}
+    assert len(set(chosen[30:])) > 3
+    assert board.fen() == "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
+
+
+def test_without_a_mate_all_is_as_it_was() -> None:
+    given = preferring(chess.Board(), "e2e4", EVEN)
+    for seed in range(20):
+        moves = {choose(given, chess.Board(), Sampling(1.0, take_mate=take), random=np.random.default_rng(seed)).move
+                 for take in (True, False)}  # fmt: skip
+        assert len(moves) == 1

@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_game_after_a_restart(random_net: Path, tmp
 def _opening(net: Path, folder: Path, *, seed: int) -> list[str]:
     environment = surroundings(TRANSCENDENCE_MODEL=str(net))
     with chess.engine.SimpleEngine.popen_uci(ENGINE, cwd=folder, env=environment, timeout=60) as engine:
-        engine.configure({"Temperature": "1.0", "Seed": seed})
+        engine.configure({"Temperature": "1.0", "Seed": seed, "TakeMate": False})  # one would end the game
         board = chess.Board()
         for _ in range(16):
             board.push(played(engine, board, chess.engine.Limit(nodes=1)))

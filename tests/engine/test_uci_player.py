@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.dial import Dial
 from engine.errors import NetError
 from engine.evaluator import Evaluation, Players, Request
 from engine.uci.options import Opponent, Settings, default_settings
-from engine.uci.player import Opened, Player, players
+from engine.uci.player import Opened, Player, players, strength
 from engine.uci.protocol import BestMove, Go, Info, IsReady, NewGame, Position, ReadyOk, Reply, Say, SetOption
 from engine.uci.session import Search
 from engine.uci.thinking import sampling_of
@@ -31,11 +32,12 @@ class Desk:
         self.replies: list[Reply] = []
         self.opened: list[Settings] = []
         self.play = play
+        self.dial: Dial | None = None
         self.player = Player(self.replies.append, lambda search: None, opener=self._open)
 
     def _open(self, settings: Settings) -> Opened:
         self.opened.append(settings)
-        return Opened(self.judge, "net uniform", self._fresh, self.play)
+        return Opened(self.judge, "net uniform", self._fresh, self.play, self.dial)
 
     def _fresh(self) -> Uniform:
         self.judge = Uniform()
@@ -61,6 +63,9 @@ def test_options_become_the_sampling() -> None:
     sampling = sampling_of(settings)
     assert (sampling.temperature, sampling.top_p, sampling.opening_temperature) == (0.5, 0.9, 1.0)
     assert (sampling.opening_plies, sampling.avoid_repetition) == (8, False)
+    assert sampling.take_mate
+    assert not sampling_of(replace(settings, take_mate=False)).take_mate
+    assert not sampling_of(replace(settings, limit_strength=True)).take_mate
 
 
 def test_temperature_draws_and_zero_does_not() -> None:
@@ -116,8 +121,9 @@ def test_a_seed_decides_the_move_of_a_position() -> None:
 )
 def test_ratings(changes: dict[str, object], play: dict[str, int], expected: Players) -> None:
     settings = replace(default_settings(), **changes)  # type: ignore[arg-type]
-    assert players(settings, play, white=True) == expected
-    assert players(settings, play, white=False) == Players(expected.black, expected.white, expected.scale)
+    setting = strength(settings, Opened(Uniform(), "", Uniform, play))
+    assert players(setting, settings.opponent, white=True) == expected
+    assert players(setting, settings.opponent, white=False) == Players(expected.black, expected.white, expected.scale)
 
 
 def test_the_ratings_reach_the_net() -> None:

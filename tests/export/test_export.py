@@ -11,11 +11,13 @@ import numpy as np
 import onnx
 import pytest
 
+from engine.dial import Dial, Point
 from engine.errors import ConfigError, NetError
 from engine.net import Net as EngineNet
 from export import package as packaging
 from export.__main__ import main
 from export.card import card
+from export.dial import write_dial
 from export.games import Transcript, continued, from_half, held_out, random_games
 from export.gate import Contest, Fidelity, check, compare, contest, scored
 from export.graph import INPUTS, OUTPUTS, export_graph
@@ -278,6 +280,24 @@ def test_the_card_tells_the_match(one: tuple[Net, Path], tmp_path: Path) -> None
     for facts, wanted in ((twin | {"match": match}, "in 400 games against each other 51.0%"), (twin, "no match in this proof")):
         (tmp_path / "net.verified.json").write_text(json.dumps({"int8 and fp32": facts}))
         assert wanted in card(tmp_path / "net.onnx")
+
+
+def test_the_card_shows_speed_dial_and_curves(one: tuple[Net, Path], tmp_path: Path) -> None:
+    net, speed = tmp_path / "net.onnx", tmp_path / "evidence" / "speed.txt"
+    net.write_bytes(one[1].read_bytes())
+    write_dial(net, Dial((Point(501.0, 1000, 1.0), Point(900.0, 1500, 0.1)), scale=1))
+    speed.parent.mkdir()
+    speed.write_text("device          cpu\ntime per move   4.2 ms in a game of 40 plies, 5.0 ms for its first\n")
+    text = card(net, speed=speed, curves=tmp_path / "evidence" / "curves.png")
+    assert (
+        "| time per move | 4.2 ms in a game of 40 plies, 5.0 ms for its first ([evidence/speed.txt](evidence/speed.txt)) |"
+        in text
+    )
+    assert "| strength dial | UCI_Elo 510 to 900 |" in text
+    assert "(evidence/curves.png)" in text
+    speed.write_text("device cpu\n")
+    with pytest.raises(ConfigError, match="time per move"):
+        card(net, speed=speed)
 
 
 def test_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -172,7 +172,8 @@ def test_a_full_disk_ends_a_match_in_one_line(command: Command, tmp_path: Path, 
 
 
 def test_every_command_has_help() -> None:
-    for name in ("play", "sweep", "versus", "robin", "generate", "rate", "report", "anchors", "equality", "tournament", "book"):
+    for name in ("play", "sweep", "versus", "robin", "generate", "rate", "report", "anchors", "equality", "tournament", "book",
+                 "sanity"):  # fmt: skip
         with pytest.raises(SystemExit) as done:
             parser().parse_args([name, "--help"])
         assert done.value.code == 0

@@ -67,14 +67,14 @@ def test_the_slope_goes_by_noise_and_figures_are_drawn(tmp_path: Path) -> None:
     evidence = Evidence(tmp_path)
     assert [p for p, _ in evidence.slope()] == [0.05, 0.2, 0.4]
     assert page("{{slope}}", evidence).splitlines()[2].startswith("| 5% | net | -")
-    experiment(tmp_path, "noisy/net", 100)
+    experiment(tmp_path, "specialists/net", 100)
     rewards = advantage.Advantage((0.001, 0.75, 1.0), np.random.default_rng(1).random((20, 3)), np.full((3, 3), 0.5))
-    (tmp_path / "noisy/net/advantage.json").write_text(json.dumps(advantage.as_json(rewards)))
+    (tmp_path / "specialists/net/advantage.json").write_text(json.dumps(advantage.as_json(rewards)))
     assert main(["--results", str(tmp_path), "--out", str(tmp_path / "page.md")]) == 0
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"verdicts.png", "temperature.png", "noise.png"}
     text = (tmp_path / "page.md").read_text()
     assert "figures/noise.png)" in text
-    assert "noisy/net/advantage.png)" in text
+    assert "specialists/net/advantage.png)" in text
     assert "20 states, one a game" in text
 
 

@@ -1,0 +1,107 @@
+"""The strength dial: read from a net's file without opening it, interpolated, and obeyed by the engine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.dial import Dial, Point, Setting, dial_in, dial_of
+from engine.errors import NetError
+from engine.evaluator import Players
+from engine.find import find_net, read_metadata
+from engine.net import Net
+from engine.uci.options import ELO_RANGE, declared, default_settings
+from engine.uci.player import Opened, players, strength
+from engine.uci.protocol import Declaration, Say, Uci
+from engine.uci.session import Session, Write
+from tests.engine.test_uci_player import Desk
+from tests.engine.uniform import Uniform
+
+DIAL = Dial((Point(504.2, 1000, 1.0), Point(800.0, 1400, 0.5), Point(1199.9, 2400, 0.0)), scale=1)
+
+
+def test_what_lies_between_two_points() -> None:
+    assert DIAL.at(800) == Setting(1400, 1, 0.5)
+    assert DIAL.at(1000) == Setting(pytest.approx(1900, abs=1), 1, pytest.approx(0.25, abs=0.001))  # type: ignore[arg-type]
+
+
+def test_the_range_is_within_what_was_measured_and_holds_at_its_ends() -> None:
+    assert (DIAL.low, DIAL.high) == (510, 1190)
+    assert DIAL.at(0) == DIAL.at(510)
+    assert DIAL.at(9999) == DIAL.at(1190)
+    assert DIAL.at(510).temperature < 1.0
+
+
+def test_it_survives_being_written_down() -> None:
+    assert dial_of({"rating": 1, "dial": json.loads(json.dumps(DIAL.as_json()))}) == DIAL
+    assert dial_of({"rating": 1}) is None
+
+
+@pytest.mark.parametrize("points", [[], [[900, 1, 1]], [[900, 1, 1], [900, 2, 0]], [[900, 1, 1], [800, 2, 0]], [[1, 2]], "x"])
+def test_a_damaged_dial_is_an_error(points: object) -> None:
+    with pytest.raises(NetError, match="dial"):
+        dial_of({"dial": {"scale": 1, "points": points}})
+
+
+def test_metadata_is_read_without_opening_the_net() -> None:
+    path = find_net()
+    info = Net.open(path).info
+    found = read_metadata(path)
+    assert json.loads(found["model"])["layers"] == info.layers
+    assert json.loads(found["play"]) == info.play
+    assert json.loads(found["training"]) == info.training
+
+
+@pytest.mark.parametrize(
+    ("content", "said_to_be_none"),
+    [(b"", False), (b"no net", True), (b"\xff" * 40, True), (b"\x72\x05\x0a\x03abc", False), (b"\x7a\xff", True)],
+)
+def test_a_file_that_is_no_net_has_no_metadata_or_says_so(content: bytes, said_to_be_none: bool, tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    path.write_bytes(content)
+    if said_to_be_none:
+        with pytest.raises(NetError, match=r"x\.onnx"):
+            read_metadata(path)
+    else:
+        assert read_metadata(path) == {}
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NetError, match=r"none\.onnx"):
+        dial_in(tmp_path / "none.onnx")
+
+
+def test_the_declared_range_is_the_dials() -> None:
+    replies = [a.reply for a in Session(elo_range=(510, 1190)).receive(Uci()) if isinstance(a, Write)]
+    line = next(r.text for r in replies if isinstance(r, Declaration) and "UCI_Elo" in r.text)
+    assert line == "option name UCI_Elo type spin default 1190 min 510 max 1190"
+    assert f"min {ELO_RANGE[0]} max {ELO_RANGE[1]}" in " ".join(declared(ELO_RANGE))
+
+
+def test_the_dial_sets_the_rating_and_the_temperature_while_strength_is_limited() -> None:
+    opened = Opened(Uniform(), "", Uniform, {"rating": 2500, "scale": 3}, DIAL)
+    free = replace(default_settings(), temperature=0.3, elo=800)
+    assert strength(free, opened) == Setting(2500, 3, 0.3)
+    limited = strength(replace(free, limit_strength=True), opened)
+    assert limited == Setting(1400, 1, 0.5)
+    assert players(limited, None, white=True) == Players(1400, 1400, 1)
+
+
+def test_the_engine_plays_by_it_and_says_what_lies_beyond() -> None:
+    desk = Desk()
+    desk.dial = DIAL
+    desk.go()
+    desk.option("UCI_Elo", "2000")
+    desk.option("UCI_LimitStrength", "true")
+    told = [r.text for r in desk.replies if isinstance(r, Say)]
+    assert told == ["this net can play as 510 to 1190: UCI_Elo 2000 is played as 1190"]
+    desk.replies.clear()
+    desk.option("UCI_Elo", "800")
+    assert desk.replies == []
+    desk.go("e2e4")
+    assert desk.judge.asked[-1].players == Players(1400, 1400, 1)
+    drawn = {str(desk.go().move) for _ in range(40)}
+    assert len(drawn) > 3, "temperature 0.5 draws, whatever Temperature says"

@@ -1,0 +1,204 @@
+"""How human a net is at each setting of its strength dial, on held-out games of players who were rated as it is told.
+
+    python -m training.likeness NET STORE --out likeness.json
+
+NET is an exported net with a dial, or any net or run with ``--settings 800:1 1500:0.6``. Every ply is judged three times: told
+the setting's rating, told nothing, and told the two players' own ratings. Knows the settings, the plies and the means. Does not
+know how strong a setting is (recipes/dial.sh measures that).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from engine.dial import Setting, dial_in
+from engine.encoding import Scale, rating_bucket
+from engine.errors import ConfigError, TranscendenceError
+from training.batches import Rows
+from training.checkpoint import replace_text
+from training.config import DataConfig
+from training.evaluate import inputs_of, load_validation
+from training.initial import read_weights
+from training.model import Net
+from training.store import open_store
+
+_ROWS_AT_ONCE = 16
+_NEAR = 100
+"""Points within which a player is rated like a setting."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the net made of P plies, once."""
+
+    logits: torch.Tensor
+    """(P, MOVES)"""
+    targets: torch.Tensor
+    """(P,) the moves that were played."""
+
+    def nll(self, temperature: float) -> Floats:
+        """(P,) -log p(move played), in nats, illegal moves counted in."""
+        found: Floats = F.cross_entropy(self.logits / temperature, self.targets, reduction="none").numpy().astype(np.float64)
+        return found
+
+    def top1(self) -> Floats:
+        """(P,) 1 where the likeliest move was played."""
+        found: Floats = (self.logits.argmax(-1) == self.targets).numpy().astype(np.float64)
+        return found
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """One setting on the plies of players of its rating; losses in nats, ``_error`` one standard error."""
+
+    rating: int
+    temperature: float
+    plies: int
+    top1: float
+    """Share of plies whose move is the likeliest, told the setting's rating."""
+    top1_untold: float
+    top1_gain_error: float
+    """Of ``top1 - top1_untold``, ply by ply."""
+    nll: float
+    """-log p(move played) at temperature 1, told the setting's rating."""
+    nll_untold: float
+    nll_gain_error: float
+    """Of ``nll_untold - nll``, ply by ply."""
+    nll_own: float
+    """Told both players' own ratings."""
+    nll_played: float
+    """As the setting plays: told its rating, at its temperature."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
+    options = argparse.ArgumentParser(prog="likeness", description="How human a net is at each setting of its dial.")
+    options.add_argument("net", type=Path, help="an exported net (.onnx), or a run's folder")
+    options.add_argument("store", type=Path, help="token store; its validation split is read")
+    options.add_argument("--settings", nargs="+", metavar="RATING:T", help="instead of the net's dial")
+    options.add_argument("--scale", choices=[s.name.lower() for s in Scale], default="lichess", help="of those ratings")
+    options.add_argument("--plies", type=int, default=20_000, help="of each rating, at most (default: %(default)s)")
+    options.add_argument("--out", type=Path, help="also write the figures as JSON")
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Judge and print; returns the exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        settings = _settings(arguments)
+        found = _measured(arguments, settings)
+    except TranscendenceError as error:
+        print(f"likeness: {error}", file=sys.stderr)
+        return 2
+    print(table(found))
+    if arguments.out:
+        head = {"net": arguments.net.name, "scale": Scale(settings[0].scale).name.lower()}
+        replace_text(
+            arguments.out, json.dumps(head | {"settings": [dataclasses.asdict(one) for one in found]}, indent=1) + "\n"
+        )
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> list[Setting]:
+    if not arguments.settings:
+        dial = dial_in(arguments.net) if arguments.net.suffix == ".onnx" else None
+        if dial is None:
+            raise ConfigError(f"expected a net with a strength dial, or --settings RATING:T …, got {arguments.net} alone")
+        return [Setting(point.rating, dial.scale, point.temperature) for point in dial.points]
+    scale = int(Scale[arguments.scale.upper()])
+    try:
+        given = [text.split(":") for text in arguments.settings]
+        return [Setting(int(rating), scale, float(temperature)) for rating, temperature in given]
+    except ValueError:
+        raise ConfigError(f"expected --settings as RATING:TEMPERATURE, got {' '.join(arguments.settings)}") from None
+
+
+def _measured(arguments: argparse.Namespace, settings: Sequence[Setting]) -> list[Likeness]:
+    start = read_weights(arguments.net)
+    if not start.model.rating_input:
+        raise ConfigError(f"expected a net that is told ratings, {arguments.net} is not")
+    net = Net(start.model)
+    net.load_state_dict(start.weights)
+    store = open_store(arguments.store)
+    rows = load_validation(store, DataConfig(), model=start.model, plies=store.plies).rows
+    return [measure(net.eval(), rows, setting, most=arguments.plies) for setting in settings]
+
+
+def measure(net: Net, rows: Rows, setting: Setting, *, most: int) -> Likeness:
+    """One setting on at most about ``most`` plies of movers within a hundred points of its rating, on its scale. Raises
+    ConfigError where there is none."""
+    theirs = plies_of(rows, setting)
+    counts = theirs.sum(axis=1)
+    kept = np.flatnonzero(counts)[: int(np.searchsorted(counts[counts > 0].cumsum(), most)) + 1]
+    if not len(kept):
+        raise ConfigError(f"expected held-out games of players rated about {setting.rating} on that scale, found none")
+    chosen, plies = rows.take(kept), theirs[kept]
+    bucket = rating_bucket(setting.rating)
+    told = judge(net, chosen, plies, ratings=(bucket, bucket, setting.scale))
+    untold = judge(net, chosen, plies, ratings=(0, 0, 0))
+    own = judge(net, chosen, plies, ratings=None)
+    top1, top1_untold, nll, nll_untold = told.top1(), untold.top1(), told.nll(1.0), untold.nll(1.0)
+    return Likeness(
+        rating=setting.rating, temperature=setting.temperature, plies=int(plies.sum()),
+        top1=float(top1.mean()), top1_untold=float(top1_untold.mean()), top1_gain_error=_error(top1 - top1_untold),
+        nll=float(nll.mean()), nll_untold=float(nll_untold.mean()), nll_gain_error=_error(nll_untold - nll),
+        nll_own=float(own.nll(1.0).mean()), nll_played=float(told.nll(max(setting.temperature, 1e-3)).mean()),
+    )  # fmt: skip
+
+
+def plies_of(rows: Rows, setting: Setting) -> NDArray[np.bool_]:
+    """(R, T) where the mover is rated within a hundred points of the setting, on its scale."""
+    apart = np.abs(rows.elo.astype(np.int64) - setting.rating)
+    near: NDArray[np.bool_] = (rows.elo > 0) & (apart <= _NEAR) & (rows.ratings[..., 2] == setting.scale)
+    return near
+
+
+@torch.inference_mode()
+def judge(net: Net, rows: Rows, plies: NDArray[np.bool_], *, ratings: tuple[int, int, int] | None) -> Judged:
+    """The net on the chosen ``plies`` (R, T) of ``rows``, all told ``ratings`` (mover, opponent, scale); None = their own."""
+    logits, targets = [], []
+    for begin in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        some = rows.take(part)
+        if ratings is not None:
+            told = np.broadcast_to(np.array(ratings, np.uint8), some.ratings.shape)
+            some = dataclasses.replace(some, ratings=told)
+        wanted = torch.from_numpy(plies[part])
+        logits.append(net(*inputs_of(some, net.move_head.device))[0].float().cpu()[wanted])
+        targets.append(torch.from_numpy(some.targets.astype(np.int64))[wanted])
+    return Judged(torch.cat(logits), torch.cat(targets))
+
+
+def _error(values: Floats) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+
+
+def table(found: Sequence[Likeness]) -> str:
+    """The figures as text."""
+    lines = [
+        "  told  temperature   plies  top-1: told  untold   gain          loss: told  untold    gain          own  as played"
+    ]
+    for s in found:
+        top1 = f"{s.top1:11.1%}  {s.top1_untold:6.1%}  {100 * (s.top1 - s.top1_untold):+5.2f} ± {196 * s.top1_gain_error:.2f}"
+        nll = f"{s.nll:10.4f}  {s.nll_untold:.4f}  {s.nll_untold - s.nll:+.4f} ± {1.96 * s.nll_gain_error:.4f}"
+        lines.append(f"{s.rating:6}  {s.temperature:11.2f}  {s.plies:6,}  {top1}  {nll}  {s.nll_own:.4f}  {s.nll_played:9.4f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
