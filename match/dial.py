@@ -81,19 +81,22 @@ def strengths(dial: Dial, count: int = CHECKED) -> list[int]:
 
 def population(net: Path, dial: Dial) -> str:
     """TOML with a player for each strength."""
-    players = (f'[[player]]\nname = "{_name(elo)}"\nnet = {json.dumps(str(net))}\nelo = {elo}\n' for elo in strengths(dial))
+    players = (
+        f'[[player]]\nname = "{_name(elo, dial)}"\nnet = {json.dumps(str(net))}\nelo = {elo}\n' for elo in strengths(dial)
+    )
     return "\n".join(players)
 
 
-def _name(elo: int) -> str:
-    return f"UCI_Elo {elo}"
+def _name(elo: int, dial: Dial) -> str:
+    """With the temperature, as all names of a net's players have it."""
+    return f"UCI_Elo {elo} T={dial.at(elo).temperature:.3g}"
 
 
 def read_checks(path: Path, dial: Dial) -> list[Check]:
     """What was found for each strength, rising. Raises MatchError."""
     try:
         found = {r["name"]: r for r in json.loads(path.read_text(encoding="utf-8"))["ratings"]}
-        return [_check(elo, dial, found[_name(elo)]) for elo in strengths(dial)]
+        return [_check(elo, dial, found[_name(elo, dial)]) for elo in strengths(dial)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MatchError(f"expected ratings of the players that this command names in {path}: {error!r}") from None
 

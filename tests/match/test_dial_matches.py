@@ -63,7 +63,8 @@ def test_a_net_gets_its_dial_and_plays_by_it(tmp_path: Path, capsys: pytest.Capt
     population = tmp_path / "p.toml"
     population.write_text(capsys.readouterr().out, encoding="utf-8")
     found = Cast().players(str(population))
-    assert [p.name for p in found] == [f"UCI_Elo {elo}" for elo in (510, 570, 620, 680, 730, 790, 840, 900)]
+    assert [p.name.partition(" T=")[0] for p in found] == [f"UCI_Elo {e}" for e in (510, 570, 620, 680, 730, 790, 840, 900)]
+    assert found[-1].name == "UCI_Elo 900 T=0.5"
     first, last = found[0], found[-1]
     assert isinstance(first, NetPlayer)
     assert isinstance(last, NetPlayer)
@@ -102,14 +103,15 @@ def test_a_check_tells_whether_it_rises_and_how_far_it_is_off(tmp_path: Path) ->
     asked = strengths(DIAL)
     assert asked[0] == 510
     assert asked[-1] == 1190
-    rates = {f"UCI_Elo {elo}": (elo + 10.0, elo - 30.0, elo + 50.0) for elo in asked}
+    names = {elo: f"UCI_Elo {elo} T={DIAL.at(elo).temperature:.3g}" for elo in asked}
+    rates = {names[elo]: (elo + 10.0, elo - 30.0, elo + 50.0) for elo in asked}
     text = table(read_checks(_pool(tmp_path / "c.json", rates), DIAL))
     assert "yes, at every step" in text
     assert "off by 10 on average, +10 at most" in text
-    rates[f"UCI_Elo {asked[3]}"] = (400.0, 380.0, 420.0)
+    rates[names[asked[3]]] = (400.0, 380.0, 420.0)
     text = table(read_checks(_pool(tmp_path / "c.json", rates), DIAL))
     assert "not at 1 step(s)" in text
     assert "with intervals apart" in text
-    del rates["UCI_Elo 510"]
+    del rates[names[510]]
     with pytest.raises(MatchError, match="UCI_Elo 510"):
         read_checks(_pool(tmp_path / "c.json", rates), DIAL)
