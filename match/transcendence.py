@@ -176,6 +176,9 @@ def bars(evidence: Evidence, name: str) -> str:
     e = evidence.experiment(name)
     if e is None:
         return NOT_RUN
+    head, wanted = ["bar", "asked", "found", "passed"], EXPECTED.get(e.population)
+    if wanted == "does not transcend":
+        return markdown(head, [["verdict", wanted, e.values["verdict"], _yes(e.values["verdict"] == wanted)]])
     low, checks = e.values["low"], e.values["temperatures"]
     rows = [["net − best expert, 95 % lower bound", f"above +{BAR_ELO}", _signed(low), _yes(low is not None and low > BAR_ELO)]]
     if checks is not None:
@@ -189,7 +192,7 @@ def bars(evidence: Evidence, name: str) -> str:
         rows.append(
             ["net at T=1 − best expert", "not above 0", told, _yes(average is not None and not checks["average_is_above"])]
         )
-    return markdown(["bar", "asked", "found", "passed"], rows)
+    return markdown(head, rows)
 
 
 def _yes(passed: bool) -> str:

@@ -47,6 +47,7 @@ def test_verdicts_are_told_with_their_numbers(tmp_path: Path) -> None:
     text = page(TEMPLATE, Evidence(tmp_path))
     assert f"**transcends**: {noisy['elo']:+.0f} ({noisy['low']:+.0f} to {noisy['high']:+.0f}) Elo" in text
     assert "| herd/net | does not transcend | **does not transcend** |" in text
+    assert "| verdict | does not transcend | does not transcend | yes |" in text
     assert "| specialists | transcends | *not run yet* |" in text
     assert f"| net − best expert, 95 % lower bound | above +50 | {noisy['low']:+.0f} | yes |" in text
     assert f"| net − best expert, 95 % lower bound | above +50 | {herd['low']:+.0f} | **no** |" in text
