@@ -43,22 +43,23 @@ def test_nothing_run_nothing_claimed(tmp_path: Path) -> None:
 
 def test_verdicts_are_told_with_their_numbers(tmp_path: Path) -> None:
     noisy = experiment(tmp_path, "noisy/net", 100)
-    herd = experiment(tmp_path, "herd/net", -100)
+    experiment(tmp_path, "herd/net", -100)
     text = page(TEMPLATE, Evidence(tmp_path))
     assert f"**transcends**: {noisy['elo']:+.0f} ({noisy['low']:+.0f} to {noisy['high']:+.0f}) Elo" in text
     assert "| herd/net | does not transcend | **does not transcend** |" in text
     assert "| verdict | does not transcend | does not transcend | yes |" in text
     assert "| specialists | transcends | *not run yet* |" in text
     assert f"| net − best expert, 95 % lower bound | above +50 | {noisy['low']:+.0f} | yes |" in text
-    assert f"| net − best expert, 95 % lower bound | above +50 | {herd['low']:+.0f} | **no** |" in text
+    assert text.count("95 % lower bound") == 1
     assert "| rating falls as T rises to 1 | within errors | +300 (+265 to +335) | yes |" in text
     assert "None: every verdict is the expected one." in text
     assert "| 0.5 | 200 | 900 (875 to 925) |" in text
 
 
 def test_a_verdict_against_theory_is_not_hidden(tmp_path: Path) -> None:
-    experiment(tmp_path, "noisy/net", -100)
+    noisy = experiment(tmp_path, "noisy/net", -100)
     text = page(TEMPLATE, Evidence(tmp_path))
+    assert f"| net − best expert, 95 % lower bound | above +50 | {noisy['low']:+.0f} | **no** |" in text
     assert '*noisy/net*: expected "transcends", found **does not transcend**' in text
 
 
