@@ -17,6 +17,7 @@ out=${2:-$root/runs/dial}
 net=$(CDPATH= cd -- "$(dirname -- "$net")" && pwd)/$(basename "$net")
 results=${RESULTS:-$(dirname "$net")/evidence/dial}
 scale=${SCALE:-lichess}
+"$root/bin/export" --help >/dev/null # its environment has what writes into a net
 mkdir -p "$out" "$results"
 
 settings=${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1}
