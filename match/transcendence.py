@@ -71,10 +71,10 @@ class Evidence:
     folder: Path
 
     def experiments(self) -> list[Experiment]:
-        """All verdicts, the three populations first."""
+        """All verdicts, the three populations first, then by name, numbers in it by their size."""
         found = [Experiment(str(path.parent.relative_to(self.folder)), read_json(path)) for path in self._all("verdict.json")]
         order = list(EXPECTED)
-        return sorted(found, key=lambda e: (order.index(e.population) if e.population in order else len(order), e.name))
+        return sorted(found, key=lambda e: (order.index(e.population) if e.population in order else len(order), _parts(e.name)))
 
     def experiment(self, name: str) -> Experiment | None:
         """One of them."""
@@ -97,6 +97,11 @@ class Evidence:
 
     def _all(self, name: str) -> list[Path]:
         return sorted(self.folder.glob(f"*/*/{name}"))
+
+
+def _parts(name: str) -> list[str | int]:
+    """Words and numbers of a name, in turns."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def read_json(path: Path) -> dict[str, Any]:
