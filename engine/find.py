@@ -17,6 +17,8 @@ from engine.errors import NetError
 
 DEFAULT_NET = "transcendence.onnx"
 ENVIRONMENT = "TRANSCENDENCE_MODEL"
+CONTRACT = "1"
+"""Version of docs/onnx-contract.md that this program writes and reads."""
 PREFIX = "transcendence."
 """Of the metadata's keys that are ours."""
 

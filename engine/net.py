@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NetError
+from engine.find import CONTRACT, PREFIX
 from engine.find import find_net as find_net
 from engine.vocabulary import MOVES, vocabulary_hash
-
-CONTRACT = "1"
 
 _INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "past_lengths")
 _OUTPUTS = ("logits", "wdl", "keys", "values")
@@ -174,7 +173,7 @@ def _provider(onnxruntime: Any, device: str) -> tuple[str, str]:
 
 def _checked_info(session: Any, path: Path, *, device: str, note: str) -> NetInfo:
     props = session.get_modelmeta().custom_metadata_map
-    facts = {key.removeprefix("transcendence."): value for key, value in props.items() if key.startswith("transcendence.")}
+    facts = {key.removeprefix(PREFIX): value for key, value in props.items() if key.startswith(PREFIX)}
     if "contract" not in facts:
         raise NetError(f"{path} is an ONNX file, but no net of this program (no transcendence.contract in its metadata)")
     if facts["contract"] != CONTRACT:

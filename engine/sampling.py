@@ -125,17 +125,22 @@ def _without_draws(evaluation: Evaluation, board: chess.Board, *, temperature: f
     lead = expected_score(evaluation.wdl)
     if lead < _AHEAD:
         return evaluation
-    share = policy(evaluation, temperature=1.0)
     logits = evaluation.logits.copy()
-    plausible = np.flatnonzero(share >= min(_PLAUSIBLE, share.max()))
-    drawn = [i for i in plausible if _draws(board, evaluation.moves[i], occurrences=2 if lead >= _FAR_AHEAD else 3)]
-    if len(drawn) == len(plausible):
+    alternatives = plausible(evaluation)
+    drawn = [i for i in alternatives if draws(board, evaluation.moves[i], occurrences=2 if lead >= _FAR_AHEAD else 3)]
+    if len(drawn) == len(alternatives):
         return evaluation
     logits[drawn] = _IMPOSSIBLE
     return Evaluation(evaluation.moves, logits, evaluation.wdl)
 
 
-def _draws(board: chess.Board, move: chess.Move, *, occurrences: int) -> bool:
+def plausible(evaluation: Evaluation) -> NDArray[np.intp]:
+    """Places of the moves that are an alternative: those that the net gives a hundredth or more, or its likeliest."""
+    share = policy(evaluation, temperature=1.0)
+    return np.flatnonzero(share >= min(_PLAUSIBLE, share.max()))
+
+
+def draws(board: chess.Board, move: chess.Move, *, occurrences: int) -> bool:
     """Whether ``move`` stalemates, or brings a position about for the given time."""
     board.push(move)
     try:

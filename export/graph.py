@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.encoding import BOARD_CODES
+from engine.find import CONTRACT, PREFIX
 from engine.vocabulary import vocabulary_hash
 from training.config import ModelConfig
 from training.model import BoardTable, Net
 
-CONTRACT = "1"
 INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "past_lengths")
 OUTPUTS = ("logits", "wdl", "keys", "values")
 
@@ -103,7 +103,7 @@ def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], p
         "contract": CONTRACT, "vocabulary": vocabulary_hash(), "precision": "fp32",
         "model": json.dumps(model_metadata(net.config, name)), "training": json.dumps(training), "play": json.dumps(play or {}),
     }  # fmt: skip
-    onnx.helper.set_model_props(model, {f"transcendence.{k}": v for k, v in metadata.items()})
+    onnx.helper.set_model_props(model, {PREFIX + k: v for k, v in metadata.items()})
     partial = path.with_suffix(".partial")
     onnx.save_model(model, str(partial))
     os.replace(partial, path)

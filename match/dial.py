@@ -23,7 +23,6 @@ from match.results import write_whole
 
 CHECKED = 8
 """Strengths that are checked."""
-_SIDES = 2 * 1.96  # a 95 % interval's width in standard errors
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,6 @@ class Check:
     elo: float
     low: float
     high: float
-
-    @property
-    def error(self) -> float:
-        """Standard error of ``elo``."""
-        return (self.high - self.low) / _SIDES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,17 +107,14 @@ def table(checks: Sequence[Check]) -> str:
         interval = f"{c.low:.0f} to {c.high:.0f}"
         lines.append(f"{c.asked:7}  {c.rating:4}  {c.temperature:11.2f}  {c.elo:6.0f}  {interval:>13}  {c.elo - c.asked:+8.0f}")
     falls = [(a, b) for a, b in itertools.pairwise(checks) if b.elo < a.elo]
-    shown = [(a, b) for a, b in falls if b.high < a.low]
     lines.append("")
     lines.append(f"rating rises with UCI_Elo: {'yes, at every step' if not falls else f'not at {len(falls)} step(s)'}")
-    lines += [f"  from {a.asked} to {b.asked} it falls by {a.elo - b.elo:.0f}, {_word(a, b, shown)}" for a, b in falls]
+    for a, b in falls:
+        word = "with intervals apart" if b.high < a.low else "within the intervals"
+        lines.append(f"  from {a.asked} to {b.asked} it falls by {a.elo - b.elo:.0f}, {word}")
     off = [c.elo - c.asked for c in checks]
     lines.append(f"off by {sum(map(abs, off)) / len(off):.0f} on average, {max(off, key=abs):+.0f} at most")
     return "\n".join(lines)
-
-
-def _word(a: Check, b: Check, shown: Sequence[tuple[Check, Check]]) -> str:
-    return "with intervals apart" if (a, b) in shown else "within the intervals"
 
 
 def _draw(checks: Sequence[Check], path: Path) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from engine.errors import MatchError
 from engine.evaluation import Evaluation
-from engine.sampling import mates, policy
+from engine.sampling import draws, mates, plausible
 from match.boards import Example
 from match.game import WHITE_POINTS, Played, material_lead
 from match.openings import Opening
@@ -38,7 +38,6 @@ MATE, AHEAD = "mate", "ahead"
 """First words of the names of positions in a file."""
 
 _TRIES = 8  # positions of a game that the judge is asked about: most games have none, and a judge takes time
-_PLAUSIBLE = 0.01  # share at temperature 1, as engine.sampling has it: less likely moves are no alternative
 _Z = 1.959964  # of a normal distribution's 97.5 % quantile
 
 _LEGEND = (
@@ -316,16 +315,7 @@ def _comes_again(board: chess.Board, move: chess.Move) -> bool:
 
 def has_another(board: chess.Board, evaluation: Evaluation) -> bool:
     """Whether a move that the net finds plausible neither brings a position about again nor ends the game as a draw."""
-    share = policy(evaluation, temperature=1.0)
-    plausible = np.flatnonzero(share >= min(_PLAUSIBLE, share.max()))
-    return any(not _gives_away(board, evaluation.moves[i]) for i in plausible)
-
-
-def _gives_away(board: chess.Board, move: chess.Move) -> bool:
-    board.push(move)
-    drawn = board.is_repetition(2) or board.is_stalemate() or board.is_insufficient_material()
-    board.pop()
-    return drawn
+    return any(not draws(board, evaluation.moves[i], occurrences=2) for i in plausible(evaluation))
 
 
 def repeats_row(where: str, lead: Lead, evaluations: Sequence[Evaluation]) -> Row:

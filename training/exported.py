@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES, RATINGS_SIZES, STATE_SIZES
 from engine.errors import ConfigError
+from engine.find import CONTRACT, PREFIX
 from engine.vocabulary import MOVES, START, vocabulary_hash
 from training.config import ModelConfig, from_dict
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 Values = NDArray[Any]
 
-CONTRACT = "1"
 _READABLE = ("none", "sum", "attacks")
 _SHAPE = ("layers", "width", "heads", "context", "board_input", "rating_input")
 
@@ -86,12 +86,12 @@ def _load(path: Path) -> onnx.ModelProto:
 
 def _metadata(proto: onnx.ModelProto, path: Path) -> dict[str, Any]:
     """What the net says of itself, if this program can read it."""
-    values = {p.key.removeprefix("transcendence."): p.value for p in proto.metadata_props}
+    values = {p.key.removeprefix(PREFIX): p.value for p in proto.metadata_props}
     mine = {"contract": CONTRACT, "vocabulary": vocabulary_hash()}
     for key, wanted in mine.items():
         if values.get(key) != wanted:
             raise ConfigError(
-                f"expected a net that bin/export wrote, with transcendence.{key} {wanted}, got {values.get(key)} in {path}; "
+                f"expected a net that bin/export wrote, with {PREFIX}{key} {wanted}, got {values.get(key)} in {path}; "
                 f"begin from the folder of the run it came from"
             )
     try:
