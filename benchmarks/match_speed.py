@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from engine.errors import MatchError
+from engine.machine import cores
 from match.game import Played, Rules
 from match.openings import load_openings
 from match.players import Player, SpecPlayer, engine_spec, stockfish_level
@@ -68,7 +69,7 @@ def bulk(error: str, seconds: float) -> str:
     """A line: games a second of a round robin."""
     players = bulk_players(error)
     schedule = fixtures(round_robin([p.name for p in players]), load_openings(), games=400, seed=1)
-    workers = os.cpu_count() or 1
+    workers = cores()
     before = _processor_s()
     per_second, games, plies = rate_of(players, schedule, at_once=1, workers=workers, seconds=seconds)
     return (
@@ -85,17 +86,16 @@ def _processor_s() -> float:
 def sweep(net: str | None, seconds: float) -> Iterator[str]:
     """Lines: the paper's way, ours, and their ratio."""
 
-    def rate_as(level: Callable[[int], Player], at_once: int) -> tuple[float, int, float]:
-        makes = Cast(asking_threads=os.cpu_count() or 1)
+    def rate_as(level: Callable[[Cast, int], Player], at_once: int) -> tuple[float, int, float]:
+        makes = Cast(asking_threads=cores())
         heroes: list[Player] = [makes.net(net, t) for t in SWEEP_TEMPERATURES]
-        others = [level(number) for number in LEVELS]
+        others = [level(makes, number) for number in LEVELS]
         pairings = gauntlet([p.name for p in heroes], [p.name for p in others])
         schedule = fixtures(pairings, load_openings(), games=20, seed=1)
         return rate_of([*heroes, *others], schedule, at_once=at_once, workers=1, seconds=seconds)
 
-    cores = os.cpu_count() or 1
-    slow = rate_as(lambda number: SpecPlayer(stockfish_level(number, limit="movetime=100")), 1)
-    fast = rate_as(lambda number: SpecPlayer(stockfish_level(number), threads=cores), 64)
+    slow = rate_as(lambda _, number: SpecPlayer(stockfish_level(number, limit="movetime=100")), 1)
+    fast = rate_as(lambda makes, number: makes.at_board(stockfish_level(number)), 64)
     for name, (per_second, games, plies) in (("one at a time, 0.1 s a move", slow), ("side by side, depth L + 1", fast)):
         yield f"sweep, {name:30} {60 * per_second:7.1f} games/min ({games} games of {plies:.0f} plies)"
     by_plies = fast[0] * fast[2] / (slow[0] * slow[2])

@@ -51,6 +51,10 @@ class Dial:
 
     def __post_init__(self) -> None:
         elos = [point.elo for point in self.points]
+        if not all(math.isfinite(number) for point in self.points for number in (point.elo, point.temperature)):
+            raise NetError(f"expected finite numbers in a dial, got {self.points}")
+        if any(point.temperature < 0 or point.rating < 0 for point in self.points):
+            raise NetError(f"expected temperatures and ratings of 0 or more in a dial, got {self.points}")
         if len(elos) < 2 or any(a >= b for a, b in itertools.pairwise(elos)) or self.low >= self.high:
             raise NetError(f"expected a dial of at least two points of rising strength, got {elos}")
 
@@ -80,13 +84,15 @@ class Dial:
 
 def dial_of(play: Mapping[str, Any]) -> Dial | None:
     """The dial in a net's advice on play; None where it has none. Raises NetError for a damaged one."""
+    if not isinstance(play, Mapping):
+        raise NetError(f"expected a net's advice on play by name, got {play!r}; export the net again")
     if "dial" not in play:
         return None
     try:
         written = play["dial"]
         points = tuple(Point(float(elo), int(rating), float(t)) for elo, rating, t in written["points"])
         return Dial(points, int(written["scale"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise NetError(f"expected a dial as export.dial writes it, got {play['dial']!r} ({error!r})") from None
 
 

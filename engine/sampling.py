@@ -141,7 +141,7 @@ def plausible(evaluation: Evaluation) -> NDArray[np.intp]:
 
 
 def draws(board: chess.Board, move: chess.Move, *, occurrences: int) -> bool:
-    """Whether ``move`` stalemates, or brings a position about for the given time."""
+    """Whether ``move`` stalemates, leaves too little to mate with, or brings a position about for the given time."""
     board.push(move)
     try:
         return board.is_stalemate() or board.is_repetition(occurrences) or board.is_insufficient_material()

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ConfigError, TranscendenceError
+from engine.encoding import Scale
+from engine.errors import ConfigError, DataError, TranscendenceError
+from engine.machine import cores
 from export.games import Transcript, held_out, random_games
 from export.gate import MATCH_GAMES
 from export.package import TWINS, Order, package
 from export.verify import GAMES, POSITIONS
-from training.checkpoint import CONFIG, METRICS, RUN, load_net
+from training import record
+from training.checkpoint import CONFIG, RUN, load_net
 from training.config import load_config, to_dict
+from training.record import METRICS
+from training.store import open_store
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,7 +42,11 @@ def parser() -> argparse.ArgumentParser:
         help="games of int8 against fp32 that it must not lose; 0 = none (default: %(default)s)",
     )
     options.add_argument("--rating", type=int, default=0, help="rating that play is conditioned on by default; 0 = unknown")
-    options.add_argument("--scale", type=int, default=0, help="that rating's scale: 1 lichess, 2 chess.com, 3 fide, 4 engine")
+    options.add_argument(
+        "--scale",
+        choices=[scale.name.lower() for scale in Scale],
+        help="rating list of that rating and of UCI_Elo (default: of most games in --store)",
+    )
     return options
 
 
@@ -65,13 +73,19 @@ def _export(arguments: argparse.Namespace) -> None:
         run=arguments.run.name,
         twins=[precision for precision in TWINS if getattr(arguments, precision)],
         match_games=arguments.match,
-        threads=os.cpu_count() or 1,
+        threads=cores(),
         training=training_summary(arguments.run),
-        play={"rating": arguments.rating, "scale": arguments.scale},
+        play={"rating": arguments.rating, "scale": _scale(arguments)},
     )
     print(f"exporting {arguments.run}", file=sys.stderr)
     for path in package(net, out, order, games=_games(arguments, blind=config.model.board_input == "none")):
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB" if path.suffix == ".onnx" else path)
+
+
+def _scale(arguments: argparse.Namespace) -> int:
+    if arguments.scale:
+        return int(Scale[arguments.scale.upper()])
+    return open_store(arguments.store).scale() if arguments.store else int(Scale.UNKNOWN)
 
 
 def _games(arguments: argparse.Namespace, *, blind: bool) -> list[Transcript]:
@@ -85,10 +99,10 @@ def training_summary(run: Path) -> dict[str, Any]:
     settings and the last validation line."""
     try:
         facts = json.loads((run / RUN).read_text(encoding="utf-8"))
-        lines = (run / METRICS).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
+        lines = record.read(run)
+    except (OSError, ValueError, DataError) as error:
         raise ConfigError(f"expected a training run with {RUN} and {METRICS} at {run}: {error}") from error
-    validations = [line for line in map(json.loads, lines) if line["kind"] == "validation"]
+    validations = [line for line in lines if line["kind"] == "validation"]
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
     told = to_dict(load_config(run / CONFIG))
     began = {"init": facts["init"]} if "init" in facts else {}

@@ -16,18 +16,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from engine.dial import dial_of
 from engine.encoding import Scale
-from engine.errors import ConfigError, TranscendenceError
+from engine.errors import ConfigError, NetError, TranscendenceError
+from engine.find import read_metadata
 from training.checkpoint import replace_text
 from training.report import as_text
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of this command."""
-    options = argparse.ArgumentParser(prog="card", description="Write the card of an exported net.")
+    options = argparse.ArgumentParser(prog="export.card", description="Write the card of an exported net.")
     options.add_argument("net", type=Path, help="the .onnx file; its proof (.verified.json) lies beside it")
     options.add_argument("--evaluation", type=Path, help="JSON that bin/evaluate --out wrote")
     options.add_argument("--match", type=Path, action="append", default=[], help="table.txt of a match; several are possible")
@@ -49,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         out = arguments.out or arguments.net.with_suffix(".md")
         replace_text(out, text)
     except TranscendenceError as error:
-        print(f"card: {error}", file=sys.stderr)
+        print(f"export.card: {error}", file=sys.stderr)
         return 2
     print(out)
     return 0
@@ -83,18 +82,15 @@ def card(
 
 def _match(net: Path, table: Path) -> str:
     title = table.stem.replace("-", " ")
-    return f"## Match: {title}\n\n{_beside(net, table)}, by `bin/match`.\n\n```text\n{_read(table).rstrip()}\n```"
+    return f"## At the board: {title}\n\n{_beside(net, table)}\n\n```text\n{_read(table).rstrip()}\n```"
 
 
 def _metadata(net: Path) -> dict[str, Any]:
     try:
-        model = onnx.load(str(net), load_external_data=False)
-        values = {p.key.removeprefix("transcendence."): p.value for p in model.metadata_props}
+        values = read_metadata(net)
         return {key: json.loads(values[key]) for key in ("model", "training", "play")} | {"precision": values["precision"]}
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"expected a net that bin/export wrote at {net}: {error or type(error).__name__}") from None
-    except Exception as error:  # protobuf's own, which onnx does not name
-        raise ConfigError(f"expected a net that bin/export wrote at {net}: {error}") from None
+    except (NetError, ValueError, KeyError) as error:
+        raise ConfigError(f"expected a net that bin/export wrote at {net}: {error!r}") from None
 
 
 def _facts(net: Path, facts: dict[str, Any], *, speed: Path | None) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,7 @@ class Measured:
 
 def parser() -> argparse.ArgumentParser:
     """The options of this command."""
-    options = argparse.ArgumentParser(prog="dial", description="Write a strength dial into a net.")
+    options = argparse.ArgumentParser(prog="export.dial", description="Write a strength dial into a net.")
     options.add_argument("net", type=Path, help="the .onnx file; it is replaced")
     options.add_argument("--players", type=Path, required=True, help="TOML with the net's settings, the weakest first")
     options.add_argument("--ratings", type=Path, required=True, help="JSON that bin/match curve wrote about them")
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         dial = read_dial(arguments.players, arguments.ratings)
         write_dial(arguments.net, dial)
     except TranscendenceError as error:
-        print(f"dial: {error}", file=sys.stderr)
+        print(f"export.dial: {error}", file=sys.stderr)
         return 2
     for point in dial.points:
         print(f"{point.elo:6.0f}  told {point.rating}, temperature {point.temperature:g}")

@@ -19,7 +19,7 @@ from engine.errors import ConfigError
 from engine.vocabulary import FLIP, MOVE_ID, START, UCI_MOVES
 from training.batches import start_of
 from training.replay import replay
-from training.store import is_validation, open_store
+from training.store import open_store
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -90,8 +90,8 @@ def held_out(folder: Path, *, games: int, positions: int, blind: bool) -> list[T
     """Validation games of a token store, at least ``games`` of them with at least ``positions`` plies, where it has so
     many. A blind net gets those from the initial position. Raises ConfigError when there is none."""
     store, found, plies = open_store(folder), list[Transcript](), 0
-    for shard in store.shards:
-        for g in np.flatnonzero(is_validation(shard.games["key"])):
+    for shard, held in zip(store.shards, store.held_out(), strict=True):
+        for g in np.flatnonzero(held):
             start = int(shard.games["start"][g])
             moves = np.asarray(shard.moves[shard.offsets[g] : shard.offsets[g + 1]])
             if not len(moves) or (blind and start >= 0):

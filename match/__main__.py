@@ -24,6 +24,7 @@ from pathlib import Path
 
 from engine.encoding import Scale
 from engine.errors import MatchError, TranscendenceError
+from engine.machine import cores, worker_processes
 from match import boards, commands, openings, sanity_command, studies, tournament
 from match.population import DEFAULT_TEMPERATURE, FORMS
 
@@ -105,7 +106,7 @@ def _common(options: argparse.ArgumentParser, *, games: int, each: str) -> None:
     )
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--out", type=Path, help="folder for results; a match found there goes on (default: a new one)")
-    options.add_argument("--workers", type=_positive, default=commands.cores(), help="engine processes (default: all cores)")
+    options.add_argument("--workers", type=_workers, default=cores(), help="games of engines at a time (default: all cores)")
     options.add_argument("--at-once", type=_positive, default=64, help="games that a net plays side by side (default: 64)")
     _net_options(options)
     options.add_argument("--most-moves", type=_positive, default=300, help="then it is a draw (the paper: 89; default: 300)")
@@ -130,6 +131,10 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def _workers(text: str) -> int:
+    return worker_processes(_positive(text))
 
 
 def _count(text: str) -> int:
@@ -205,7 +210,7 @@ def _sanity(options: argparse.ArgumentParser) -> None:
 def _study(options: argparse.ArgumentParser) -> None:
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--workers", type=_positive, default=commands.cores(), help="engine processes (default: all cores)")
+    options.add_argument("--workers", type=_workers, default=cores(), help="games of engines at a time (default: all cores)")
     _net_options(options)
 
 

@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import re
 import sys
 import time
@@ -24,6 +23,7 @@ from tqdm import tqdm
 from engine.encoding import Scale
 from engine.errors import MatchError
 from engine.evaluator import Evaluator
+from engine.find import digest
 from engine.net import Net, find_net
 from match import openings, pgn, report
 from match.engines import INSTALL_STOCKFISH, find_stockfish
@@ -253,7 +253,7 @@ def identity(player: Player) -> str:
     """What decides a player's moves, for a match that goes on only with the same."""
     if not isinstance(player, NetPlayer):
         return re.sub(r"anchor=[^,)]+", "anchor=None", repr(player.spec))  # what a player is worth changes none of its games
-    net = hashlib.sha256(player.evaluator.net.info.path.read_bytes()).hexdigest()[:16]
+    net = digest(player.evaluator.net.info.path)
     return f"net {net} {player.sampling} rating={player.rating} scale={player.scale} seed={player.seed}"
 
 
@@ -467,12 +467,7 @@ def make_book(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: {len(lines)} openings")
 
 
-def cores() -> int:
-    """Processor cores of this machine."""
-    return os.cpu_count() or 1
-
-
 __all__ = [
-    "Progress", "anchors", "best", "cores", "equality", "folder_games", "generate", "identity", "ladder", "make_book",
+    "Progress", "anchors", "best", "equality", "folder_games", "generate", "identity", "ladder", "make_book",
     "make_report", "rate_files", "robin", "verdict", "versus",
 ]  # fmt: skip

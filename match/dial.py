@@ -39,7 +39,7 @@ class Check:
 
 def parser() -> argparse.ArgumentParser:
     """The options of this command."""
-    options = argparse.ArgumentParser(prog="dial", description="Check a net's strength dial.")
+    options = argparse.ArgumentParser(prog="match.dial", description="Check a net's strength dial.")
     options.add_argument("net", type=Path, help="the .onnx file")
     options.add_argument("--checked", type=Path, help="JSON of bin/match curve about the players that this command names")
     options.add_argument("--out", type=Path, help="folder for dial.txt and dial.png")
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
             write_whole(arguments.out / "dial.txt", text + "\n")
             _draw(checks, arguments.out / "dial.png")
     except TranscendenceError as error:
-        print(f"dial: {error}", file=sys.stderr)
+        print(f"match.dial: {error}", file=sys.stderr)
         return 2
     return 0
 

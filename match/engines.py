@@ -263,9 +263,13 @@ def _wdl(words: Sequence[str]) -> tuple[int, int, int] | None:
 
 
 class Engines:
-    """Running engines by set-up and colour, started when first needed and kept alive; for one thread at a time."""
+    """Running engines, started when first needed and kept alive; for one thread at a time.
 
-    def __init__(self) -> None:
+    One for each set-up, and with ``both_sides`` for each colour: two players of a game may have the same set-up.
+    """
+
+    def __init__(self, *, both_sides: bool = True) -> None:
+        self._both_sides = both_sides
         self._running: dict[tuple[Setup, bool], Engine] = {}
         self._fresh: set[tuple[Setup, bool]] = set()
         self._failed: dict[Setup, int] = {}
@@ -278,7 +282,7 @@ class Engines:
     def take(self, setup: Setup, colour: bool, *, who: str) -> Engine:
         """A running engine. Raises EngineFailure when it does not start again after a crash, MatchError when it never
         started or failed to three times on end: there is no match without it."""
-        key = (setup, colour)
+        key = self._key(setup, colour)
         engine = self._running.get(key)
         if engine is None:
             engine = self._running[key] = self._start(setup, who)
@@ -286,6 +290,9 @@ class Engines:
             engine.new_game()
         self._fresh.add(key)
         return engine
+
+    def _key(self, setup: Setup, colour: bool) -> tuple[Setup, bool]:
+        return setup, colour and self._both_sides
 
     def _start(self, setup: Setup, who: str) -> Engine:
         try:
@@ -304,7 +311,7 @@ class Engines:
 
     def drop(self, setup: Setup, colour: bool) -> None:
         """Kill an engine that failed; the next move starts another."""
-        engine = self._running.pop((setup, colour), None)
+        engine = self._running.pop(self._key(setup, colour), None)
         if engine is not None:
             engine.kill()
 

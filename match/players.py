@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import queue
 import random
+import threading
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -117,7 +119,8 @@ class NetPlayer:
 
     def _generator(self, game: int) -> np.random.Generator:
         if game not in self._random:
-            self._random[game] = np.random.default_rng([self.seed, game])
+            # the name too: two nets in one game must not draw the same numbers
+            self._random[game] = np.random.default_rng([self.seed, game, zlib.crc32(self.name.encode())])
         return self._random[game]
 
     def forget(self, game: int) -> None:
@@ -228,15 +231,20 @@ def go_command(limit: str) -> str:
 
 
 class SpecPlayer:
-    """A spec at the board of the batched runner: ``threads`` games ask at a time, each thread with engines of its own."""
+    """A spec at the board of the batched runner: up to ``threads`` games ask at a time, each thread with engines of its own.
+
+    Players that share ``slots`` ask in no more games than those together: with a clock, engines that outnumber the cores
+    play below their strength. Who has a slot waits for no other, so nobody waits for ever.
+    """
 
     anchor: float | None
 
-    def __init__(self, spec: Spec, *, threads: int = 1) -> None:
+    def __init__(self, spec: Spec, *, threads: int = 1, slots: threading.Semaphore | None = None) -> None:
         self.name, self.anchor, self.spec = spec.name, spec.anchor, spec
-        self._idle: queue.Queue[Engines] = queue.Queue()
+        self._slots = slots or threading.Semaphore(threads)
+        self._idle: queue.LifoQueue[Engines] = queue.LifoQueue()  # the last used is asked first, so few are ever started
         for _ in range(threads):
-            self._idle.put(Engines())
+            self._idle.put(Engines(both_sides=False))  # the other side of these games is a net
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
 
@@ -247,13 +255,14 @@ class SpecPlayer:
         return list(self._pool.map(self._ask, turns))
 
     def _ask(self, turn: Turn) -> chess.Move | Forfeit:
-        engines = self._idle.get()
-        try:
-            return self.spec.answer(turn, engines)
-        except Forfeit as forfeit:
-            return forfeit
-        finally:
-            self._idle.put(engines)
+        with self._slots:
+            engines = self._idle.get()
+            try:
+                return self.spec.answer(turn, engines)
+            except Forfeit as forfeit:
+                return forfeit
+            finally:
+                self._idle.put(engines)
 
     def forget(self, game: int) -> None:
         """Nothing is kept of a game."""

@@ -8,8 +8,10 @@ Knows these forms and the TOML's fields (docs/matches.md). Does not play.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import threading
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -43,7 +45,7 @@ class Cast:
     seed: int = 1
     net_threads: int = 1
     asking_threads: int = 1
-    """Games in which an engine is asked at a time while a net plays."""
+    """Games in which engines are asked at a time while a net plays, all players together."""
     rating: int | None = None
     """That nets are conditioned on; None = what the net itself prefers."""
     scale: int | None = None
@@ -52,6 +54,10 @@ class Cast:
     """Whether nets play a mate in one wherever there is one, as the engine does by default."""
     _evaluators: dict[Path, Evaluator] = field(default_factory=dict, init=False)
     _net_names: dict[str, Path] = field(default_factory=dict, init=False)
+    _slots: threading.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._slots = threading.Semaphore(self.asking_threads)
 
     def players(self, text: str) -> list[Player]:
         """The players that ``text`` names. Raises MatchError or NetError."""
@@ -59,7 +65,7 @@ class Cast:
         if toml:
             return self._population(Path(toml[1]), toml[2])
         if text == "net" or text.startswith(("net:", "net@")):
-            file, _, temperature = text[3:].partition("@")
+            file, temperature = _file_and_temperature(text[3:])
             return [self.net(file.removeprefix(":") or None, _number(temperature or str(DEFAULT_TEMPERATURE), text))]
         return [self.at_board(self._spec(text))]
 
@@ -72,7 +78,7 @@ class Cast:
         level = re.fullmatch(r"stockfish:(\d+)", command)
         if level:
             return stockfish_level(int(level[1]), limit=limit or None)
-        words = shlex.split(command)
+        words = command_words(command)
         if not words:
             raise MatchError(f"expected a player ({FORMS}), got {text!r}")
         try:
@@ -83,7 +89,7 @@ class Cast:
 
     def at_board(self, spec: Spec) -> SpecPlayer:
         """A spec as a player."""
-        return SpecPlayer(spec, threads=self.asking_threads)
+        return SpecPlayer(spec, threads=self.asking_threads, slots=self._slots)
 
     def net(
         self, file: str | None, temperature: float, *, name: str | None = None, top_p: float = 1.0,
@@ -173,10 +179,32 @@ class Cast:
         options = [(str(key), _option(value)) for key, value in table.get("options", {}).items()]
         timeouts = {key: float(table[key]) for key in ("start_timeout_s", "move_timeout_s") if key in table}
         return engine_spec(
-            table["name"], shlex.split(command) if isinstance(command, str) else command,
+            table["name"], command_words(command) if isinstance(command, str) else command,
             table.get("limit", _DEFAULT_LIMIT), options=options, weaknesses=_weaknesses(table, where),
             anchor=_anchor(table), seed=self.seed, **timeouts,
         )  # fmt: skip
+
+
+def command_words(command: str, *, posix: bool = os.name != "nt") -> list[str]:
+    """The program and arguments of an engine's command as a shell reads it; a file by that name is the program, spaces and
+    all. Without ``posix`` backslashes stand for themselves. Raises MatchError for a quotation without end."""
+    if os.path.isfile(command):  # unlike Path's, False for what is no name at all
+        return [command]
+    try:
+        words = shlex.split(command, posix=posix)
+    except ValueError as error:
+        raise MatchError(f"expected the command of a UCI engine, got {command!r}: {error}") from None
+    return words if posix else [_unquoted(word) for word in words]
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
+
+
+def _file_and_temperature(text: str) -> tuple[str, str]:
+    """What stands before and behind the last @, unless that is part of a path: home folders may be called me@host.org."""
+    file, at, temperature = text.rpartition("@")
+    return (file, temperature) if at and not re.search(r"[/\\]|\.onnx$", temperature) else (text, "")
 
 
 def read_population(path: Path) -> dict[str, dict[str, Any]]:

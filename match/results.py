@@ -73,15 +73,20 @@ class Results:
 
 
 def _lock(file: IO[bytes], folder: Path) -> None:
-    """Two matches in one folder would play the same games twice. The lock goes with the process, however it ends."""
+    """Two matches in one folder would play the same games twice. The lock goes with the process, however it ends.
+
+    Where there are no locks (Windows, some network file systems) reading finds games that were counted twice.
+    """
     try:
         import fcntl
-    except ImportError:  # Windows: reading finds games that were counted twice
+    except ImportError:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise MatchError(f"another match is writing to {folder}; wait for it, or give --out another folder") from None
+    except OSError:
+        return
 
 
 def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import chess
 
 from engine.errors import MatchError
+from engine.machine import cores
 from engine.net import find_net
 from match import commands, openings, pgn
 from match.engines import resolve
@@ -62,7 +63,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--games", type=int, default=20, help="a temperature and level (default: 20)")
     options.add_argument("--openings", default=str(openings.BOOK), help="PGN, EPD or a file of UCI lines (default: own book)")
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--workers", type=int, default=commands.cores(), help="games at a time (default: all cores)")
+    options.add_argument("--workers", type=int, default=cores(), help="games at a time (default: all cores)")
     options.add_argument("--out", type=Path, help="folder for the PGN and the table (default: a new one)")
     options.add_argument("--dry-run", action="store_true", help="print the runner's command, start nothing")
 

@@ -5,38 +5,50 @@
 #
 #   SETTINGS="800:1 … 2200:0.1"     rating told:temperature, the weakest first     SCALE=lichess   of these ratings
 #   GAMES=60                        a pairing while measuring                     CHECK_GAMES=60  a pairing while checking
-#   RESULTS                         where the result files go                     MATCH           more options for the matches
+#   RESULTS                         where the result files go (default: NET.dial) MATCH           more options for the matches
 #
 # Both times all settings, Stockfish's levels 0 and 1 and the rungs below them play everyone against everyone. The check asks for
-# strengths between the measured ones, with other openings and other random numbers. The same command goes on after a stop.
+# strengths between the measured ones, with other openings and other random numbers. The same command goes on after a stop; another
+# net or other settings begin anew.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-net=${1:-$root/models/transcendence.onnx}
-out=${2:-$root/runs/dial}
-. "$root/recipes/steps.sh"
+shipped=$root/models/transcendence.onnx
+net=${1:-$shipped}
+. "$root/bin/environment.sh"
+prepare export # has what writes into a net
 net=$(CDPATH= cd -- "$(dirname -- "$net")" && pwd)/$(basename "$net")
-results=${RESULTS:-$(dirname "$net")/evidence/dial}
+out=${2:-$root/runs/dial/$(basename "$net" .onnx)}
+. "$root/recipes/steps.sh"
+results=${RESULTS:-${net%.onnx}.dial}
+[ "$net" != "$shipped" ] || results=${RESULTS:-$root/models/evidence/dial}
 scale=${SCALE:-lichess}
-"$root/bin/export" --help >/dev/null # its environment has what writes into a net
 mkdir -p "$out" "$results"
 
-settings=${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1}
-for setting in $settings; do
+digest() { # of what the net computes: writing a dial leaves that as it is
+  "$python" -c 'import sys, pathlib; from engine.find import digest; print(digest(pathlib.Path(sys.argv[1])))' "$net"
+}
+net_digest=$(digest)
+for setting in ${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1}; do
   printf '[[player]]\nname = "told %s T=%s"\nnet = "%s"\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
     "${setting%:*}" "${setting#*:}" "$net" "${setting%:*}" "$scale" "${setting#*:}"
 done >"$out/settings.toml"
 
+played() { # played NAME POPULATION: what its folder and its steps are called, which holds the net and its settings
+  echo "$1-$net_digest-$(cksum <"$2" | cut -d ' ' -f 1)"
+}
+
 pool() { # pool NAME POPULATION SEED GAMES
+  folder=$(played "$1" "$2")
   # shellcheck disable=SC2086 # options are words
-  once "$1-$4" "$root/bin/match" robin "$2" stockfish:0 stockfish:1 "$root/match/populations/ladder-down.toml" --seed "$3" \
-    --games "$4" --out "$out/$1" --no-page ${MATCH:-}
-  "$root/bin/match" curve "$out/$1" --json "$results/$1.json" --note net="$(basename "$net")" --note scale="$scale" \
+  once "$folder-$4" "$root/bin/match" robin "$2" stockfish:0 stockfish:1 "$root/match/populations/ladder-down.toml" --seed "$3" \
+    --games "$4" --out "$out/$folder" --no-page ${MATCH:-}
+  "$root/bin/match" curve "$out/$folder" --json "$results/$1.json" --note net="$(basename "$net")" --note scale="$scale" \
     --note games="$4" --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
     >"$results/$1.txt"
 }
 
 pool measured "$out/settings.toml" 11 "${GAMES:-60}"
-once written "$root/.venv/bin/python" -m export.dial "$net" --players "$out/settings.toml" --ratings "$results/measured.json"
-"$root/.venv/bin/python" -m match.dial "$net" >"$out/asked.toml"
+"$python" -m export.dial "$net" --players "$out/settings.toml" --ratings "$results/measured.json"
+"$python" -m match.dial "$net" >"$out/asked.toml"
 pool checked "$out/asked.toml" 12 "${CHECK_GAMES:-60}"
-"$root/.venv/bin/python" -m match.dial "$net" --checked "$results/checked.json" --out "$results"
+"$python" -m match.dial "$net" --checked "$results/checked.json" --out "$results"

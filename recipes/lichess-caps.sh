@@ -25,6 +25,8 @@ name=$(basename "$out")
 preset=${PRESET:-laptop} minutes=${MINUTES:-45} paper_games=${PAPER_GAMES:-100}
 results=${RESULTS:-$root/docs/results/transcendence}/$name
 
+. "$root/bin/environment.sh"
+prepare report # bin/data alone installs nothing that draws a figure
 store=$games
 if [ ! -e "$games/store.json" ]; then
   store=$out/store

@@ -12,10 +12,13 @@ out=$(CDPATH= cd -- "${1:?expected the folder of an experiment, such as runs/tra
 arm=${2:-net}
 work=$out/$arm
 results=${RESULTS:-$root/docs/results/transcendence}/$(basename "$out")/$arm
+. "$root/bin/environment.sh"
+prepare train
+prepare report # the map's figure
 mkdir -p "$results"
 "$root/bin/match" advantage "$work/match" --net "$work/net.onnx" --states "${STATES:-500}" --limit "${LIMIT:-depth=10}" \
   --out "$results"
 "$root/bin/match" boards --net "$work/net.onnx" --out "$results/boards"
 cd "$root"
-.venv/bin/python -m training.latent "$work/run" "$out/store" --points "$results/latent.tsv" --figure "$results/latent.png" |
+"$python" -m training.latent "$work/run" "$out/store" --points "$results/latent.tsv" --figure "$results/latent.png" |
   tee "$results/latent.txt"

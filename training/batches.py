@@ -25,7 +25,7 @@ from engine.errors import DataError
 from engine.vocabulary import FLIP, START
 from training.config import DataConfig, ModelConfig
 from training.replay import Start, mover_moves, replay
-from training.store import Shard, Store, is_validation
+from training.store import Shard, Store
 from training.weighting import RatingWeights
 
 _IGNORE = -100  # a target that no loss counts
@@ -80,9 +80,9 @@ def start_of(fen: str) -> Start:
 def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[np.int64]]:
     """Per shard, the indices of the games to read. Raises DataError when none is left."""
     chosen = []
-    for shard in store.shards:
+    for shard, held in zip(store.shards, store.held_out(), strict=True):
         games = shard.games
-        keep = is_validation(games["key"]) == validation
+        keep = held == validation
         keep &= np.diff(shard.offsets) > 0
         if data.max_rating:
             highest = np.maximum(games["white_elo"], games["black_elo"])
@@ -90,8 +90,39 @@ def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[
         chosen.append(np.flatnonzero(keep))
     if not sum(len(c) for c in chosen):
         split = "validation" if validation else "training"
-        raise DataError(f"store {store.path}: no game left for {split} (max_rating {data.max_rating}); give more games")
+        capped = f", rated at most {data.max_rating}," if data.max_rating else ""
+        needed = "; one game in a hundred is held out" if validation else ""
+        raise DataError(
+            f"expected a game for {split} in {store.path}, found none among its {store.games:,} games{capped}{needed}; add "
+            f"games{' or raise max_rating' if capped else ''}"
+        )
     return chosen
+
+
+def check_games(store: Store, data: DataConfig, model: ModelConfig) -> None:
+    """Raise DataError if a run has too few games, to train on or to validate with: now, not after minutes."""
+    _training_games(store, data, model)
+    select(store, data, validation=True)
+
+
+def _training_games(store: Store, data: DataConfig, model: ModelConfig) -> list[NDArray[np.int64]]:
+    """The games to read, per shard; so many that a chunk of them, some from each shard, fills a row."""
+    chosen = select(store, data, validation=False)
+    count = sum(len(games) for games in chosen)
+    if count < data.streams:
+        raise DataError(f"expected at least {data.streams} games to train on, found {count} in {store.path}; add games")
+    plies = sum(int(np.diff(shard.offsets)[games].sum()) for shard, games in zip(store.shards, chosen, strict=True))
+    needed = count // _chunk_games(count, data) * model.context * sum(1 for games in chosen if len(games))
+    if plies < needed:
+        raise DataError(
+            f"expected at least {needed:,} plies to train on with model.context {model.context} and data.streams "
+            f"{data.streams}, found {plies:,} in {store.path}; add games"
+        )
+    return chosen
+
+
+def _chunk_games(count: int, data: DataConfig) -> int:
+    return min(data.shuffle_games, max(1, count // data.streams))
 
 
 @dataclass(frozen=True)
@@ -236,20 +267,18 @@ class Reader:
     """Endless rows of one split, in an order that the seed decides and that ``state`` can resume.
 
     ``rank`` of ``world`` processes serves its share of the logical streams; ``boards`` replays the games. Raises DataError
-    when there are fewer chunks of games than streams.
+    when there are too few games.
     """
 
     def __init__(self, store: Store, data: DataConfig, model: ModelConfig, *, seed: int, rank: int = 0, world: int = 1,
                  boards: Boards = boards_by_numpy) -> None:  # fmt: skip
         self._store, self._data, self._model, self._seed, self._boards = store, data, model, seed, boards
-        chosen = select(store, data, validation=False)
+        chosen = _training_games(store, data, model)
         self._shard_of = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])
         self._game_of = np.concatenate(chosen)
         self._starts = [start_of(fen) for fen in store.starts]
-        size = min(data.shuffle_games, max(1, len(self._game_of) // data.streams))
-        self._chunk_games, self.chunks = size, len(self._game_of) // size
-        if self.chunks < data.streams:
-            raise DataError(f"expected at least {data.streams} games to train on, found {len(self._game_of)} in {store.path}")
+        self._chunk_games = _chunk_games(len(self._game_of), data)
+        self.chunks = len(self._game_of) // self._chunk_games
         shards = zip(store.shards, chosen, strict=True)
         self.weights = RatingWeights(data, ((s.games[c], np.diff(s.offsets)[c]) for s, c in shards))
         self._streams = list(range(rank, data.streams, world))

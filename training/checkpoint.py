@@ -127,14 +127,17 @@ def start(folder: Path, config: Config, *, dataset: dict[str, Any], init: dict[s
     ``init``: the weights it begins with, for the record. A run that has saved keeps what it began with; one that has not
     begins now.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if (folder / CONFIG).is_file():
         _check_same(folder, config, dataset)
         if has_saved(folder):
             return
-    replace_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))
     began = {"init": init} if init else {}
-    replace_text(folder / RUN, json.dumps({"dataset": dataset, **began, **_environment()}, indent=1))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))
+        replace_text(folder / RUN, json.dumps({"dataset": dataset, **began, **_environment()}, indent=1))
+    except OSError as error:
+        raise ConfigError(f"expected a folder that can be written at {folder}: {error.strerror or error}") from None
 
 
 def _check_same(folder: Path, config: Config, dataset: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from engine.encoding import Scale
 from engine.errors import DataError, TranscendenceError
 from training.archives import open_output
 from training.copying import Selection, copy
-from training.diversity import DEFAULT_CAPS, draw, measure, table
+from training.diversity import DEFAULT_CAPS, draw, expect_matplotlib, measure, table
 from training.filters import Filters
 from training.ingest import Job, Report, ingest
 from training.pgn_out import game_text
@@ -145,6 +145,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _diversity(arguments: argparse.Namespace) -> int:
+    if arguments.figure:
+        expect_matplotlib()
     result = measure(
         open_store(arguments.store), caps=arguments.caps, more_than=arguments.more_than, plies=arguments.plies,
         games=arguments.games, seed=arguments.seed,

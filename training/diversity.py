@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import chess
@@ -181,12 +182,17 @@ def table(result: Diversity) -> str:
     return "\n".join([*lines, "shared = mean over the positions that every cap has"])
 
 
+def expect_matplotlib() -> None:
+    """Raises DataError where no figure can be drawn: known before the measurement, which takes minutes."""
+    if find_spec("matplotlib") is None:
+        raise DataError("expected matplotlib for --figure; run pip install 'transcendence-chess[report]'")
+
+
 def draw(result: Diversity, path: Path) -> None:
     """The distribution of each cap as a figure. Raises DataError without matplotlib, or when it cannot be written."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DataError("expected matplotlib for --figure; run pip install 'transcendence-chess[report]'") from error
+    expect_matplotlib()
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4.6), layout="constrained")
     axes = figure.add_subplot()
     edges = np.linspace(0, 1, 26)

@@ -3,8 +3,8 @@
     python -m training.likeness NET STORE --out likeness.json
 
 NET is an exported net with a dial, or any net or run with ``--settings 800:1 1500:0.6``. Every ply is judged three times: told
-the setting's rating, told nothing, and told the two players' own ratings. Knows the settings, the plies and the means. Does not
-know how strong a setting is (recipes/dial.sh measures that).
+the setting's rating, told nothing, and told the two players' own ratings. Knows the settings, the plies (rows drawn at random
+from the whole split, the same ones for every net) and the means. Does not know how strong a setting is (recipes/dial.sh).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from torch.nn import functional as F
 from engine.dial import Setting, dial_in
 from engine.encoding import Scale, rating_bucket
 from engine.errors import ConfigError, TranscendenceError
+from engine.vocabulary import MOVES
 from training.batches import Rows
 from training.checkpoint import replace_text
 from training.config import DataConfig
-from training.evaluate import inputs_of, load_validation
+from training.evaluate import Validation, inputs_of, load_validation
 from training.initial import read_weights
 from training.model import Net
 from training.store import open_store
@@ -49,10 +50,19 @@ class Judged:
     """(P, MOVES)"""
     targets: torch.Tensor
     """(P,) the moves that were played."""
+    legal: torch.Tensor
+    """(P, MOVES) the moves that were possible."""
 
     def nll(self, temperature: float) -> Floats:
         """(P,) -log p(move played), in nats, illegal moves counted in."""
-        found: Floats = F.cross_entropy(self.logits / temperature, self.targets, reduction="none").numpy().astype(np.float64)
+        return self._nll(self.logits / temperature)
+
+    def nll_played(self, temperature: float) -> Floats:
+        """The same as the engine plays: among legal moves only."""
+        return self._nll((self.logits / temperature).masked_fill(~self.legal, -torch.inf))
+
+    def _nll(self, logits: torch.Tensor) -> Floats:
+        found: Floats = F.cross_entropy(logits, self.targets, reduction="none").numpy().astype(np.float64)
         return found
 
     def top1(self) -> Floats:
@@ -63,7 +73,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Likeness:
-    """One setting on the plies of players of its rating; losses in nats, ``_error`` one standard error."""
+    """One setting on the plies of players of its rating; losses in nats, ``_error`` one standard error of a mean over plies,
+    which holds that the plies of a row (a game or two) are not independent of each other."""
 
     rating: int
     temperature: float
@@ -72,16 +83,18 @@ class Likeness:
     """Share of plies whose move is the likeliest, told the setting's rating."""
     top1_untold: float
     top1_gain_error: float
-    """Of ``top1 - top1_untold``, ply by ply."""
+    """Of ``top1 - top1_untold``."""
     nll: float
     """-log p(move played) at temperature 1, told the setting's rating."""
     nll_untold: float
     nll_gain_error: float
-    """Of ``nll_untold - nll``, ply by ply."""
+    """Of ``nll_untold - nll``."""
     nll_own: float
     """Told both players' own ratings."""
+    nll_own_error: float
+    """Of ``nll - nll_own``."""
     nll_played: float
-    """As the setting plays: told its rating, at its temperature."""
+    """As the setting plays: told its rating, at its temperature, legal moves only."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,29 +148,33 @@ def _measured(arguments: argparse.Namespace, settings: Sequence[Setting]) -> lis
     net = Net(start.model)
     net.load_state_dict(start.weights)
     store = open_store(arguments.store)
-    rows = load_validation(store, DataConfig(), model=start.model, plies=store.plies).rows
-    return [measure(net.eval(), rows, setting, most=arguments.plies) for setting in settings]
+    held_out = load_validation(store, DataConfig(), model=start.model, plies=store.plies, legal=True)
+    return [measure(net.eval(), held_out, setting, most=arguments.plies) for setting in settings]
 
 
-def measure(net: Net, rows: Rows, setting: Setting, *, most: int) -> Likeness:
+def measure(net: Net, held_out: Validation, setting: Setting, *, most: int) -> Likeness:
     """One setting on at most about ``most`` plies of movers within a hundred points of its rating, on its scale. Raises
     ConfigError where there is none."""
-    theirs = plies_of(rows, setting)
+    theirs = plies_of(held_out.rows, setting)
     counts = theirs.sum(axis=1)
-    kept = np.flatnonzero(counts)[: int(np.searchsorted(counts[counts > 0].cumsum(), most)) + 1]
+    order = np.random.default_rng(1).permutation(np.flatnonzero(counts))  # a store has its sources one after another
+    kept = np.sort(order[: int(np.searchsorted(counts[order].cumsum(), most)) + 1])
     if not len(kept):
         raise ConfigError(f"expected held-out games of players rated about {setting.rating} on that scale, found none")
-    chosen, plies = rows.take(kept), theirs[kept]
+    assert held_out.legal is not None
+    chosen, plies = Validation(held_out.rows.take(kept), held_out.legal[kept]), theirs[kept]
+    row = np.nonzero(plies)[0]
     bucket = rating_bucket(setting.rating)
     told = judge(net, chosen, plies, ratings=(bucket, bucket, setting.scale))
     untold = judge(net, chosen, plies, ratings=(0, 0, 0))
     own = judge(net, chosen, plies, ratings=None)
-    top1, top1_untold, nll, nll_untold = told.top1(), untold.top1(), told.nll(1.0), untold.nll(1.0)
+    top1, top1_untold, nll, nll_untold, nll_own = told.top1(), untold.top1(), told.nll(1.0), untold.nll(1.0), own.nll(1.0)
     return Likeness(
         rating=setting.rating, temperature=setting.temperature, plies=int(plies.sum()),
-        top1=float(top1.mean()), top1_untold=float(top1_untold.mean()), top1_gain_error=_error(top1 - top1_untold),
-        nll=float(nll.mean()), nll_untold=float(nll_untold.mean()), nll_gain_error=_error(nll_untold - nll),
-        nll_own=float(own.nll(1.0).mean()), nll_played=float(told.nll(max(setting.temperature, 1e-3)).mean()),
+        top1=float(top1.mean()), top1_untold=float(top1_untold.mean()), top1_gain_error=_error(top1 - top1_untold, row),
+        nll=float(nll.mean()), nll_untold=float(nll_untold.mean()), nll_gain_error=_error(nll_untold - nll, row),
+        nll_own=float(nll_own.mean()), nll_own_error=_error(nll - nll_own, row),
+        nll_played=float(told.nll_played(max(setting.temperature, 1e-3)).mean()),
     )  # fmt: skip
 
 
@@ -169,34 +186,42 @@ def plies_of(rows: Rows, setting: Setting) -> NDArray[np.bool_]:
 
 
 @torch.inference_mode()
-def judge(net: Net, rows: Rows, plies: NDArray[np.bool_], *, ratings: tuple[int, int, int] | None) -> Judged:
-    """The net on the chosen ``plies`` (R, T) of ``rows``, all told ``ratings`` (mover, opponent, scale); None = their own."""
-    logits, targets = [], []
-    for begin in range(0, len(rows), _ROWS_AT_ONCE):
+def judge(net: Net, held_out: Validation, plies: NDArray[np.bool_], *, ratings: tuple[int, int, int] | None) -> Judged:
+    """The net on the chosen ``plies`` (R, T) of the rows, all told ``ratings`` (mover, opponent, scale); None = their own."""
+    assert held_out.legal is not None
+    logits, targets, legal = [], [], []
+    for begin in range(0, len(held_out.rows), _ROWS_AT_ONCE):
         part = slice(begin, begin + _ROWS_AT_ONCE)
-        some = rows.take(part)
+        some = held_out.rows.take(part)
         if ratings is not None:
             told = np.broadcast_to(np.array(ratings, np.uint8), some.ratings.shape)
             some = dataclasses.replace(some, ratings=told)
         wanted = torch.from_numpy(plies[part])
         logits.append(net(*inputs_of(some, net.move_head.device))[0].float().cpu()[wanted])
         targets.append(torch.from_numpy(some.targets.astype(np.int64))[wanted])
-    return Judged(torch.cat(logits), torch.cat(targets))
+        bits = np.unpackbits(held_out.legal[part][plies[part]], axis=-1)[:, :MOVES]
+        legal.append(torch.from_numpy(bits.astype(np.bool_)))
+    return Judged(torch.cat(logits), torch.cat(targets), torch.cat(legal))
 
 
-def _error(values: Floats) -> float:
-    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+def _error(values: Floats, row: NDArray[np.intp]) -> float:
+    """Standard error of the mean of ``values`` (P,), which come in clusters: the same ``row`` (P,)."""
+    sums = np.bincount(row, weights=values - values.mean())
+    rows = len(np.unique(row))
+    return float(math.sqrt((sums**2).sum() * rows / (rows - 1)) / len(values)) if rows > 1 else math.nan
 
 
 def table(found: Sequence[Likeness]) -> str:
     """The figures as text."""
     lines = [
-        "  told  temperature   plies  top-1: told  untold   gain          loss: told  untold    gain          own  as played"
+        "  told  temperature   plies  top-1: told  untold   gain          loss: told  untold    gain               "
+        "own    gain               as played"
     ]
     for s in found:
         top1 = f"{s.top1:11.1%}  {s.top1_untold:6.1%}  {100 * (s.top1 - s.top1_untold):+5.2f} ± {196 * s.top1_gain_error:.2f}"
         nll = f"{s.nll:10.4f}  {s.nll_untold:.4f}  {s.nll_untold - s.nll:+.4f} ± {1.96 * s.nll_gain_error:.4f}"
-        lines.append(f"{s.rating:6}  {s.temperature:11.2f}  {s.plies:6,}  {top1}  {nll}  {s.nll_own:.4f}  {s.nll_played:9.4f}")
+        own = f"{s.nll_own:.4f}  {s.nll - s.nll_own:+.4f} ± {1.96 * s.nll_own_error:.4f}"
+        lines.append(f"{s.rating:6}  {s.temperature:11.2f}  {s.plies:6,}  {top1}  {nll}  {own}  {s.nll_played:9.4f}")
     return "\n".join(lines)
 
 

@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import dataclasses
 import math
-import shutil
 import signal
 import sys
 import time
@@ -29,7 +28,7 @@ from engine.errors import ConfigError, TranscendenceError
 from engine.vocabulary import MOVES
 from training import checkpoint, record
 from training.average import Average
-from training.batches import Reader, select
+from training.batches import Reader, check_games
 from training.config import Config, RunConfig
 from training.evaluate import Metrics, Validation, evaluate, load_validation
 from training.feed import Batch, ways_for
@@ -105,8 +104,18 @@ def compiles(run: RunConfig, device: torch.device) -> bool:
     """Whether a run uses torch.compile: a fifth faster on CPU, after a minute or so of compiling."""
     if run.compile != "auto":
         return run.compile == "on"
-    compiler = any(map(shutil.which, ("g++", "clang++")))
-    return device.type == "cuda" or (run.minutes >= 15 and compiler and sys.platform != "win32")
+    return (device.type == "cuda" or run.minutes >= 15) and _can_compile(device)
+
+
+def _can_compile(device: torch.device) -> bool:
+    """Tried once: it takes a compiler, headers or Triton, and what is missing shows only when it is used."""
+    try:
+        torch.compile(lambda x: (x.sin() + 1).sum())(torch.ones(64, device=device))
+    except Exception as error:  # of whatever the compilers under it raise
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        print(f"torch.compile does not work here, so the run goes without it and slower: {cause}", file=sys.stderr)
+        return False
+    return True
 
 
 class Trainer:
@@ -124,7 +133,7 @@ class Trainer:
     ) -> None:
         """``weights``: what a run that has not saved yet begins with, instead of random ones."""
         self.config, self.folder, self.processes, self.device = config, folder, processes, device
-        _check(config, processes)
+        check(config, store, world=processes.world)
         torch.manual_seed(config.run.seed)
         self.net = Net(config.model)
         if weights is not None:
@@ -142,7 +151,6 @@ class Trainer:
         self.reader = Reader(
             store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world, boards=boards
         )  # fmt: skip
-        select(store, config.data, validation=True)  # a store without validation games is told now, not after minutes
         self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
         size = max(1, config.data.micro_plies // config.model.context)
         self.feed = feed(self.reader, rows=self.rows_a_step // processes.world, rows_at_once=size, device=device)
@@ -150,7 +158,7 @@ class Trainer:
         self._validation: Validation | None = None
         self._store = store
         self._stop = _StopSignal()
-        self.compiled = compiles(config.run, device)
+        self.compiled = bool(self._agree(processes.first and compiles(config.run, device))[0])
         self._copies = processes.world > 1 and not self._sharded  # each process has the whole net
         self._module: Any = self.net
         if self._copies:
@@ -325,9 +333,15 @@ class Trainer:
         return {stream: place for state in states for stream, place in state.items()}
 
 
-def _check(config: Config, processes: Processes) -> None:
-    if config.data.streams % processes.world:
-        raise ConfigError(f"data.streams ({config.data.streams}) must be a multiple of the processes ({processes.world})")
+def check(config: Config, store: Store, *, world: int) -> None:
+    """What can be known before a run of ``world`` processes begins. Raises ConfigError or DataError for what cannot be run."""
+    streams = config.data.streams
+    if world < 1 or streams % world:
+        fit = ", ".join(str(n) for n in range(1, streams + 1) if streams % n == 0)
+        raise ConfigError(
+            f"expected a number of processes that divides data.streams ({streams}), i.e. one of {fit}, got {world}; give "
+            f"--processes, or another data.streams with --set"
+        )
     if config.data.batch_plies < config.model.context * config.data.streams:
         raise ConfigError(
             f"data.batch_plies must be at least model.context x data.streams = {config.model.context * config.data.streams}, "
@@ -335,6 +349,7 @@ def _check(config: Config, processes: Processes) -> None:
         )
     if not config.run.minutes and not config.run.steps:
         raise ConfigError("expected run.minutes or run.steps above 0 (--minutes, --steps)")
+    check_games(store, config.data, config.model)
 
 
 def describe(metrics: Metrics) -> str:

@@ -55,6 +55,7 @@ TIME_CLASSES = ("unknown", "ultrabullet", "bullet", "blitz", "rapid", "classical
 TERMINATIONS = ("unknown", "normal", "checkmate", "resignation", "time", "draw", "abandoned", "rules")
 
 VALIDATION_PER_MILLE = 10
+_PER_MILLE = np.uint64(1000)
 """A game belongs to the validation split when its key modulo 1000 is below this."""
 
 
@@ -168,6 +169,24 @@ class Store:
     def plies(self) -> int:
         return sum(len(shard.moves) for shard in self.shards)
 
+    def held_out(self) -> list[NDArray[np.bool_]]:
+        """Which games of each shard are the validation split: those that ``is_validation`` says, or in a store too small to
+        have one of these, the game that is nearest to it."""
+        keys = [np.asarray(shard.games["key"]) for shard in self.shards]
+        held = [is_validation(some) for some in keys]
+        if self.games > 1 and not any(some.any() for some in held):
+            nearest = min(int((some % _PER_MILLE).min()) for some in keys if len(some))
+            held = [some % _PER_MILLE == nearest for some in keys]
+        return held
+
+    def scale(self) -> int:
+        """The rating list (``engine.encoding.Scale``) of most rated games; 0 where none is known."""
+        counts = np.zeros(256, np.int64)
+        for shard in self.shards:
+            counts += np.bincount(shard.games["scale"][np.asarray(shard.games["white_elo"]) > 0], minlength=256)
+        counts[0] = 0
+        return int(np.argmax(counts))
+
     def fingerprint(self) -> str:
         """Sixteen hex digits that change when the games do; runs record it."""
         digest = hashlib.blake2b(digest_size=8)
@@ -178,7 +197,7 @@ class Store:
 
 def is_validation(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Which games belong to the validation split: decided by the game alone, so re-runs and merges agree."""
-    return keys % np.uint64(1000) < VALIDATION_PER_MILLE
+    return keys % _PER_MILLE < VALIDATION_PER_MILLE
 
 
 def open_store(path: Path) -> Store:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.encoding import Scale
 from engine.vocabulary import UCI_MOVES
 from training.pgn_out import push_san
-from training.store import RESULTS, TERMINATIONS, TIME_CLASSES, Store, is_validation
+from training.store import RESULTS, TERMINATIONS, TIME_CLASSES, Store
 
 _OPENING_PLIES = 4
 _MOST_LISTED = 10
@@ -24,7 +24,7 @@ def describe(store: Store) -> str:
     if not len(games):
         return "\n".join([f"{store.path}: no games", *_history(store)])
     plies = np.concatenate([np.diff(shard.offsets) for shard in store.shards])
-    held_out = int(is_validation(games["key"]).sum())
+    held_out = sum(int(held.sum()) for held in store.held_out())
     lines = [
         f"{store.path}: {len(games):,} games ({held_out:,} held out for validation), {store.plies:,} plies, "
         f"{len(store.shards)} shard(s), fingerprint {store.fingerprint()}",

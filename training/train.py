@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,14 @@ import torch
 import torch.distributed as dist
 
 from engine.errors import ConfigError, TranscendenceError
+from engine.machine import cores
 from training import checkpoint, initial
 from training.batches import Packing
 from training.config import BoardInput, Config, ModelConfig, load_config, load_preset
 from training.evaluate import Metrics
 from training.initial import Initial
-from training.loop import Processes, Trainer, describe, keep_freed_memory
+from training.launch import launch
+from training.loop import Processes, Trainer, check, describe, keep_freed_memory
 from training.store import open_store
 
 
@@ -52,8 +53,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--board-input", choices=get_args(BoardInput), help="instead of the preset's")
     options.add_argument("--max-rating", type=int, help="only games with no player above this rating")
     options.add_argument("--tensorboard", action="store_true", help="write the figures for TensorBoard too (an extra)")
-    options.add_argument("--processes", type=int, default=0, help="processes on this machine (default: one a core on CPU)")
-    options.add_argument("--threads", type=int, default=1, help="CPU threads a process")
+    options.add_argument(
+        "--processes",
+        type=int,
+        default=0,
+        help="processes on this machine (default: as many as cores or GPUs and data.streams allow)",
+    )
+    options.add_argument("--threads", type=int, default=0, help="CPU threads a process (default: its share of the cores)")
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     return options
 
@@ -72,23 +78,22 @@ def _start(arguments: argparse.Namespace, argv: list[str]) -> int:
     device = _device(arguments.device)
     if "RANK" in os.environ:
         return _train(arguments, device, Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = arguments.processes or (torch.cuda.device_count() if device == "cuda" else cores // arguments.threads)
-    if processes <= 1:
+    store, (config, _) = open_store(arguments.store), configured(arguments)
+    places = torch.cuda.device_count() if device == "cuda" else max(1, cores() // max(1, arguments.threads))
+    if sys.platform == "win32":
+        places = 1  # PyTorch for Windows comes without what processes find each other by; threads use the cores
+    processes = arguments.processes or shares(config.data.streams, places)
+    check(config, store, world=processes)  # so that what cannot be run is one clear line, not one from every process
+    arguments.threads = arguments.threads or max(1, cores() // processes)
+    if processes == 1:
         return _train(arguments, device, Processes())
-    open_store(arguments.store)  # so that a missing store is one clear line, not one from every process
-    configured(arguments)  # and so is a preset or an --init that does not fit
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc-per-node={processes}",
-        "-m",
-        "training.train",
-    ]
     environment = {"OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": str(Path(__file__).parents[1])}
-    return subprocess.run([*command, *argv], env=os.environ | environment, check=False).returncode
+    return launch([sys.executable, "-m", "training.train", *argv], processes=processes, environment=environment)
+
+
+def shares(streams: int, places: int) -> int:
+    """How many processes to start on ``places`` cores or GPUs: as many as ``streams`` can be dealt to evenly."""
+    return max(n for n in range(1, max(1, places) + 1) if streams % n == 0)
 
 
 def _device(wanted: str) -> str:
@@ -99,10 +104,13 @@ def _device(wanted: str) -> str:
 
 def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> int:
     keep_freed_memory()
-    torch.set_num_threads(arguments.threads)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    place = torch.device(device, int(os.environ.get("LOCAL_RANK", 0))) if device == "cuda" else torch.device("cpu")
+    if device == "cuda":
+        torch.cuda.set_device(place)  # where NCCL puts what it gathers
     if processes.world > 1:
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
-    place = torch.device(device, int(os.environ.get("LOCAL_RANK", 0))) if device == "cuda" else torch.device("cpu")
     try:
         metrics = _trained(arguments, place, processes)
         if processes.world > 1:

@@ -137,6 +137,17 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _clamped(low: int, high: int) -> Callable[[str], int]:
+    """A whole number; one beyond the limits is taken for the nearer of them."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise ValueError("a whole number")
+        return min(max(int(text), low), high)
+
+    return read
+
+
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() not in choices:
@@ -213,7 +224,8 @@ OPTIONS: tuple[Option, ...] = (
     _spin("Hash", 4, "hash_mb", low=1, high=1048576, help="Memory in MiB for remembered evaluations."),
     Option(CLEAR_HASH, "button", "", "", "Forgets all evaluations and the game read so far."),
     _spin("MultiPV", 1, "multipv", low=1, high=500,
-          help="How many moves to show, likeliest first, each with its probability and the score of the position after it."),
+          help="How many moves to show: the one chosen first, then the likeliest, each with its probability and the score of "
+               "the position after it."),
     _check("Ponder", "false", "ponder",
            help="Tells the client which reply is expected, so that it may let the engine ponder on it."),
     _spin("Move Overhead", 30, "move_overhead_ms", low=0, high=10000,
@@ -230,9 +242,11 @@ OPTIONS: tuple[Option, ...] = (
            "The strength while `UCI_LimitStrength` is on. The range that is declared is the dial's of the net that is played, "
            "what its matches have shown ([strength.md](strength.md)), and what lies outside is played as its end. Of a net "
            "without a dial: 800 to 2400, the rating that is imitated, on the scale of the games that it has read.",
-           _whole(1, 4000), *ELO_RANGE),
+           _clamped(1, 4000), *ELO_RANGE),
     _string("UCI_Opponent", EMPTY, "opponent", read=_opponent,
-            help="Set by clients: title, rating, human or computer, name. The rating becomes the opponent's rating input."),
+            help="Set by clients: title, rating, human or computer, name. The rating becomes the opponent's rating input, "
+                 "which also moves the score: against a far stronger player it is low from the start. Has no effect on a "
+                 "strength by dial."),
     _check("UCI_AnalyseMode", "false", "analyse", help="Set by clients for analysis: shows the policy as with `go infinite`."),
     _check("UCI_Chess960", "false", "chess960",
            help="Set by clients for Chess960: castling is written as king takes rook. Both notations are always understood."),
@@ -260,9 +274,10 @@ def _within(option: Option, limits: tuple[int, int]) -> Option:
     return replace(option, default=str(min(max(int(option.default), low), high)), low=low, high=high)
 
 
-def default_settings() -> Settings:
-    """The settings of a fresh engine, read from the table's defaults."""
-    return Settings(**{o.field: o.read(_plain(o.default)) for o in OPTIONS if o.field})  # type: ignore[arg-type]
+def default_settings(elo_range: tuple[int, int] = ELO_RANGE) -> Settings:
+    """The settings of a fresh engine: the defaults that it declares."""
+    options = (_within(option, elo_range) if option.name == ELO else option for option in OPTIONS)
+    return Settings(**{o.field: o.read(_plain(o.default)) for o in options if o.field})  # type: ignore[arg-type]
 
 
 def changed(settings: Settings, option: Option, value: str) -> Settings:

@@ -18,6 +18,7 @@ import numpy as np
 from engine.dial import Dial, Setting, dial_of
 from engine.errors import TranscendenceError
 from engine.evaluator import GameCache, Players
+from engine.machine import cores
 from engine.uci import options
 from engine.uci.endings import Tables
 from engine.uci.options import Opponent, Settings
@@ -51,7 +52,7 @@ class Opened:
     fresh: Callable[[], Judge]
     """Makes another judge of the same net, one that remembers nothing."""
     play: dict[str, Any] = field(default_factory=dict)
-    """How it wants to be used: ``rating`` (points) and ``scale`` (``engine.encoding.Scale``) of its own side."""
+    """How it wants to be used: ``rating`` (points) and ``scale`` (``engine.encoding.Scale``) of its own side, ``dial``."""
     dial: Dial | None = None
 
 
@@ -60,13 +61,15 @@ def open_net(settings: Settings) -> Opened:
     from engine.evaluator import Evaluator
     from engine.net import Net, find_net
 
-    threads = min(settings.threads, os.cpu_count() or 1)
+    threads = min(settings.threads, cores())
     net = Net.open(find_net(settings.model or None), device=settings.device, threads=threads)
     info = net.info
     dial = dial_of(info.play)
-    unrated = "" if info.rating_input or dial else ", no rating input: UCI_Elo has no effect"
+    reach = f", UCI_Elo {dial.low} to {dial.high}" if dial else ""
+    if not info.rating_input and not dial:
+        reach = ", no rating input: UCI_Elo has no effect"
     note = f" ({info.note})" if info.note else ""
-    summary = f"net {info.name} ({info.board_input}, {info.precision}{unrated}) on {info.device}{note}: {info.path}"
+    summary = f"net {info.name} ({info.board_input}, {info.precision}{reach}) on {info.device}{note}: {info.path}"
 
     def fresh() -> Evaluator:
         return Evaluator(net, hash_mb=settings.hash_mb)
@@ -104,10 +107,12 @@ class Player:
         *,
         opener: Callable[[Settings], Opened] = open_net,
         model: str = "",
+        elo_range: tuple[int, int] = options.ELO_RANGE,
         log_to: Callable[[str], None] = lambda path: None,
     ) -> None:
+        """``elo_range``: as declared for ``model``."""
         self._emit, self._ended, self._opener, self._log_to = emit, ended, opener, log_to
-        self._settings = replace(options.default_settings(), model=model)
+        self._settings = replace(options.default_settings(elo_range), model=model)
         self._line = Line()
         self._opened: Opened | None = None
         self._cache: GameCache | None = None
@@ -172,8 +177,8 @@ class Player:
             self._tables = Tables.open(self._settings.syzygy_path) if self._settings.syzygy_path else None
 
     def _tell_dial(self) -> None:
-        """Say what a strength beyond the dial's is played as."""
-        dial = self._opened.dial if self._opened else None
+        """Say what a strength beyond the dial's is played as; of a net that is still to be opened, when it is."""
+        dial = self._opened.dial if self._opened and self._net_key == self._settings.net_key else None
         wanted = self._settings.elo
         if dial and self._settings.limit_strength and not dial.low <= wanted <= dial.high:
             played = min(max(wanted, dial.low), dial.high)
@@ -227,10 +232,12 @@ class Player:
             return None
         self._cache = self._cache or opened.judge.new_game()
         setting = strength(self._settings, opened)
+        by_dial = self._settings.limit_strength and opened.dial is not None
+        opponent = None if by_dial else self._settings.opponent  # a dial was measured with both told the same
         return think(
             Task(
                 board, search, replace(self._settings, temperature=setting.temperature), opened.judge, self._cache,
-                players(setting, self._settings.opponent, white=board.turn), self._tables, self._generator(board), self._emit,
+                players(setting, opponent, white=board.turn), self._tables, self._generator(board), self._emit,
             )
         )  # fmt: skip
 

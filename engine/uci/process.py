@@ -76,7 +76,8 @@ class Process:
         self, source: BinaryIO, sink: BinaryIO, *, model: str = "", opener: Callable[[Settings], Opened] | None = None
     ) -> None:
         self._source, self._sink, self._model, self._opener = source, sink, model, opener
-        self._session = Session(elo_range=_elo_range(model))
+        self._elo_range = _elo_range(model)
+        self._session = Session(elo_range=self._elo_range)
         self._session_lock, self._sink_lock = threading.Lock(), threading.Lock()
         self._tasks: queue.SimpleQueue[Command | Search] = queue.SimpleQueue()
         self._journal = Journal()
@@ -140,7 +141,9 @@ class Process:
             from engine.uci.player import Player, open_net
 
             opener = self._opener or open_net
-            player = Player(self._emit, self._ended, opener=opener, model=self._model, log_to=self._journal.open)
+            player = Player(
+                self._emit, self._ended, opener=opener, model=self._model, elo_range=self._elo_range, log_to=self._journal.open
+            )  # fmt: skip
             perform = player.perform
         except Exception as error:
             self._fault = f"the engine is not installed completely, it cannot play: {error}"

@@ -79,7 +79,7 @@ def think(task: Task) -> BestMove:
 
 
 def sampling_of(settings: Settings) -> Sampling:
-    """The options that say how a move is drawn. Who is told to play weakly overlooks a mate as people do: the dial was
+    """The options that say how a move is drawn. Who is told to play weakly overlooks a mate as people do: dials are
     measured so."""
     return Sampling(
         temperature=settings.temperature,

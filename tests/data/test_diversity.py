@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,13 @@ def test_the_command_prints_a_table_and_draws(store: Store, tmp_path: Path, caps
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert main(["diversity", str(store.path), "--caps", "0", "--figure", str(tmp_path / "nosuch" / "d.png")]) == 2
     assert "could not write the figure" in capsys.readouterr().err
+
+
+def test_a_figure_that_cannot_be_drawn_is_told_before_the_measurement(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["diversity", str(store.path), "--caps", "0", "--figure", "d.png"]) == 2
+    told = capsys.readouterr()
+    assert "expected matplotlib for --figure" in told.err
+    assert told.out == ""

@@ -118,3 +118,22 @@ def test_a_foreign_store_is_refused(name: str, value: object, tmp_path: Path) ->
     (path / "store.json").write_text(json.dumps(meta | {name: value}))
     with pytest.raises(DataError, match=f"{value}.*make the store again"):
         open_store(path)
+
+
+def test_a_store_too_small_for_the_rule_holds_out_the_game_nearest_to_it(tmp_path: Path) -> None:
+    games = [game("e2e4", "e7e5", "g1f3"), game("d2d4", "d7d5", "c2c4"), game("c2c4", "e7e5", "b1c3")]
+    keys = np.array([one.key() for one in games], np.uint64)
+    assert not is_validation(keys).any()
+    store = open_store(written(tmp_path / "s", games))
+    held = np.concatenate(store.held_out())
+    assert held.sum() == 1
+    assert keys[held][0] % np.uint64(1000) == (keys % np.uint64(1000)).min()
+    alone = open_store(written(tmp_path / "t", games[:1]))
+    assert not np.concatenate(alone.held_out()).any()
+
+
+def test_the_scale_is_that_of_most_rated_games(tmp_path: Path) -> None:
+    games = [game("e2e4", "e7e5", white_elo=1500, black_elo=1400, scale=3) for _ in range(2)]
+    games += [game("d2d4", "d7d5", white_elo=1500, black_elo=1400, scale=1), *[game("c2c4", "c7c5") for _ in range(5)]]
+    assert open_store(written(tmp_path / "s", games)).scale() == 3
+    assert open_store(written(tmp_path / "t", games[-5:])).scale() == 0

@@ -11,9 +11,9 @@ import pytest
 from engine.dial import Dial, Point, Setting, dial_in, dial_of
 from engine.errors import NetError
 from engine.evaluator import Players
-from engine.find import find_net, read_metadata
+from engine.find import digest, find_net, read_metadata
 from engine.net import Net
-from engine.uci.options import ELO_RANGE, declared, default_settings
+from engine.uci.options import ELO, ELO_RANGE, changed, declared, default_settings, find
 from engine.uci.player import Opened, players, strength
 from engine.uci.protocol import Declaration, Say, Uci
 from engine.uci.session import Session, Write
@@ -40,7 +40,21 @@ def test_it_survives_being_written_down() -> None:
     assert dial_of({"rating": 1}) is None
 
 
-@pytest.mark.parametrize("points", [[], [[900, 1, 1]], [[900, 1, 1], [900, 2, 0]], [[900, 1, 1], [800, 2, 0]], [[1, 2]], "x"])
+@pytest.mark.parametrize(
+    "points",
+    [
+        [],
+        [[900, 1, 1]],
+        [[900, 1, 1], [900, 2, 0]],
+        [[900, 1, 1], [800, 2, 0]],
+        [[1, 2]],
+        "x",
+        [[800, 1, 1], [float("inf"), 2, 0]],
+        [[800, 1, float("nan")], [900, 2, 0]],
+        [[800, 1, 1], [900, float("inf"), 0]],
+        [[800, 1, -1], [900, 2, 0]],
+    ],
+)
 def test_a_damaged_dial_is_an_error(points: object) -> None:
     with pytest.raises(NetError, match="dial"):
         dial_of({"dial": {"scale": 1, "points": points}})
@@ -57,7 +71,15 @@ def test_metadata_is_read_without_opening_the_net() -> None:
 
 @pytest.mark.parametrize(
     ("content", "said_to_be_none"),
-    [(b"", False), (b"no net", True), (b"\xff" * 40, True), (b"\x72\x05\x0a\x03abc", False), (b"\x7a\xff", True)],
+    [
+        (b"\x72" + b"\xff" * 9 + b"\x01", True),
+        (b"\x72\x80\x80\x80\x80\x80\x80\x01", True),
+        (b"", False),
+        (b"no net", True),
+        (b"\xff" * 40, True),
+        (b"\x72\x05\x0a\x03abc", False),
+        (b"\x7a\xff", True),
+    ],
 )
 def test_a_file_that_is_no_net_has_no_metadata_or_says_so(content: bytes, said_to_be_none: bool, tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
@@ -67,6 +89,24 @@ def test_a_file_that_is_no_net_has_no_metadata_or_says_so(content: bytes, said_t
             read_metadata(path)
     else:
         assert read_metadata(path) == {}
+
+
+def test_the_digest_is_of_all_but_the_metadata(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    whole, path = find_net(), tmp_path / "x.onnx"
+    model = onnx.load(str(whole))
+    onnx.helper.set_model_props(model, {"transcendence.play": "{}", "author": "somebody"})
+    onnx.save_model(model, str(path))
+    assert path.read_bytes() != whole.read_bytes()
+    assert digest(path) == digest(whole)
+    model.graph.initializer[0].raw_data = bytes(len(model.graph.initializer[0].raw_data))
+    onnx.save_model(model, str(path))
+    assert digest(path) != digest(whole)
+
+
+def test_advice_on_play_that_is_none_is_an_error() -> None:
+    with pytest.raises(NetError, match="advice on play"):
+        dial_of([1])  # type: ignore[arg-type]
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -105,3 +145,41 @@ def test_the_engine_plays_by_it_and_says_what_lies_beyond() -> None:
     assert desk.judge.asked[-1].players == Players(1400, 1400, 1)
     drawn = {str(desk.go().move) for _ in range(40)}
     assert len(drawn) > 3, "temperature 0.5 draws, whatever Temperature says"
+
+
+def test_a_strength_by_dial_is_told_the_same_rating_of_both() -> None:
+    """So it was measured; without a dial the opponent's own rating is told."""
+    desk = Desk(rating=2500, scale=3)
+    desk.dial = DIAL
+    desk.option("UCI_Opponent", "none 2800 human Somebody")
+    desk.option("UCI_LimitStrength", "true")
+    desk.option("UCI_Elo", "800")
+    desk.go()
+    assert desk.judge.asked[-1].players == Players(1400, 1400, 1)
+    desk.option("UCI_LimitStrength", "false")
+    desk.go()
+    assert desk.judge.asked[-1].players == Players(2500, 2800, 3)
+
+
+def test_the_default_is_the_one_that_is_declared() -> None:
+    assert default_settings().elo == 1500
+    assert default_settings((510, 1190)).elo == 1190
+    assert default_settings((1600, 1900)).elo == 1600
+
+
+@pytest.mark.parametrize(("text", "elo"), [("5000", 4000), ("0", 1), ("-3", 1), ("+900", 900)])
+def test_a_strength_beyond_all_reason_is_the_nearest_one(text: str, elo: int) -> None:
+    option = find(ELO)
+    assert option is not None
+    assert changed(default_settings(), option, text).elo == elo
+
+
+def test_of_a_net_that_is_still_to_be_opened_nothing_is_told() -> None:
+    desk = Desk()
+    desk.dial = DIAL
+    desk.go()
+    desk.replies.clear()
+    desk.option("Model", "another.onnx")
+    desk.option("UCI_LimitStrength", "true")
+    desk.option("UCI_Elo", "2000")
+    assert [r for r in desk.replies if isinstance(r, Say)] == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -131,6 +133,7 @@ def test_rate_reads_anyones_pgn(command: Command, tmp_path: Path) -> None:
     ("words", "told"),
     [
         (["versus", "no-such-engine", "random"], "expected a UCI engine behind 'no-such-engine', found no such program"),
+        (["versus", "'sh", "random"], "expected the command of a UCI engine, got"),
         (["rate", "none.pgn"], "expected a PGN file at none.pgn"),
         (["rate", "BAD"], "expected games in PGN"),
         (["rate", "GOOD", "--anchor", "x"], "expected --anchor NAME=ELO, got 'x'"),
@@ -169,6 +172,15 @@ def test_a_full_disk_ends_a_match_in_one_line(command: Command, tmp_path: Path, 
     assert status == 2
     assert "No space left on device" in error
     assert error.count("\n") == 1
+
+
+def test_workers_are_the_cores_that_a_match_may_use_and_no_more_than_windows_bears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3}, raising=False)
+    assert parser().parse_args(["play"]).workers == 1
+    assert parser().parse_args(["sanity", "--out", "x"]).workers == 1
+    assert parser().parse_args(["tournament"]).workers == 1
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert parser().parse_args(["play", "--workers", "100"]).workers == 60
 
 
 def test_every_command_has_help() -> None:

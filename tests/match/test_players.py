@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import chess
@@ -12,10 +16,11 @@ from engine.evaluator import Evaluator
 from engine.net import Net
 from engine.sampling import Sampling
 from match import population
-from match.engines import Engines
+from match.engines import Engine, Engines, Setup
 from match.game import Forfeit, Turn
 from match.players import (
     LEVEL_BY_DEPTH_ELO,
+    EngineSpec,
     GreedySpec,
     NetPlayer,
     RandomSpec,
@@ -24,7 +29,7 @@ from match.players import (
     moves_together,
     stockfish_level,
 )
-from match.population import Cast, distinct, read_population
+from match.population import Cast, command_words, distinct, read_population
 from tests.match.conftest import fake, needs_stockfish
 
 
@@ -87,6 +92,51 @@ def test_an_engine_is_asked_in_several_games_and_its_failures_are_forfeits() -> 
     assert all(isinstance(a, Forfeit) and "crashed with exit status 3" in str(a) for a in answers)
     good.close()
     bad.close()
+
+
+def test_one_game_at_a_time_needs_one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Setup] = []
+
+    class Counted(Engine):
+        def __init__(self, setup: Setup) -> None:
+            started.append(setup)
+            super().__init__(setup)
+
+    monkeypatch.setattr("match.engines.Engine", Counted)
+    player = SpecPlayer(fake("good"), threads=4)
+    for turn in turns(*LINES):  # of either colour
+        assert not isinstance(player.moves([turn])[0], Forfeit)
+    player.close()
+    assert len(started) == 1
+
+
+@dataclass
+class Slow:
+    """Takes its time, and keeps count of all who do."""
+
+    name: str
+    thinking: set[object]
+    counts: list[int]
+    anchor: float | None = None
+
+    def answer(self, turn: Turn, engines: Engines) -> chess.Move:
+        """Any move."""
+        self.thinking.add(me := object())
+        time.sleep(0.02)
+        self.counts.append(len(self.thinking))
+        self.thinking.remove(me)
+        return next(iter(turn.board.legal_moves))
+
+
+def test_players_of_a_match_share_the_number_that_think_at_once() -> None:
+    cast, thinking, counts = Cast(asking_threads=2), set[object](), list[int]()
+    players = [cast.at_board(Slow(name, thinking, counts)) for name in "abc"]
+    with ThreadPoolExecutor(len(players)) as runner:
+        answers = list(runner.map(lambda player: player.moves(turns(*LINES)), players))
+    for player in players:
+        player.close()
+    assert [len(found) for found in answers] == [4, 4, 4]
+    assert max(counts) == 2
 
 
 @pytest.mark.parametrize("limit", ["depth", "depth=0", "time=3", "", "depth=x"])
@@ -197,6 +247,47 @@ def test_players_by_word(random_net: Path) -> None:
         cast.players("net:nowhere.onnx@1")
     with pytest.raises(MatchError, match="two players are called 'random mover'"):
         distinct([*cast.players("random"), *cast.players("random")])
+
+
+def test_an_at_sign_in_a_path_is_no_temperature(random_net: Path, tmp_path: Path) -> None:
+    home = tmp_path / "me@host.org"
+    home.mkdir()
+    for path in (home / "net.onnx", tmp_path / "net@v2.onnx"):
+        path.write_bytes(random_net.read_bytes())
+        for text, temperature in ((f"net:{path}", 0.001), (f"net:{path}@0.5", 0.5)):
+            net = Cast().players(text)[0]
+            assert isinstance(net, NetPlayer)
+            assert (net.evaluator.net.info.path, net.sampling.temperature) == (path, temperature)
+        with pytest.raises(MatchError, match=r"expected a temperature .* got 'warm'"):
+            Cast().players(f"net:{path}@warm")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script as a program")
+def test_a_program_may_have_spaces_and_at_signs_in_its_path(tmp_path: Path) -> None:
+    program = tmp_path / "me@host.org" / "my engine"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    population = tmp_path / "p.toml"
+    population.write_text(f'[[player]]\nname = "a"\nengine = "{program}"\nlimit = "depth=3"\n')
+    for text in (f"{program}@depth=3", str(population)):
+        spec = Cast().players(text)[0].spec
+        assert isinstance(spec, EngineSpec)
+        assert (spec.setup.command, spec.limit) == ((str(program),), "depth=3")
+
+
+@pytest.mark.parametrize(
+    ("command", "posix", "words"),
+    [
+        (r"C:\engines\foo.exe", False, [r"C:\engines\foo.exe"]),
+        (r'"C:\Program Files\foo.exe" --uci', False, [r"C:\Program Files\foo.exe", "--uci"]),
+        ("'/opt/my engine' --book \"a b\"", True, ["/opt/my engine", "--book", "a b"]),
+        ("gnuchess --uci", True, ["gnuchess", "--uci"]),
+        ("", True, []),
+    ],
+)
+def test_a_command_is_read_as_the_systems_shell_would(command: str, posix: bool, words: list[str]) -> None:
+    assert command_words(command, posix=posix) == words
 
 
 @needs_stockfish

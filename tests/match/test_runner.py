@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -179,6 +180,19 @@ def test_two_matches_do_not_share_a_folder(tmp_path: Path) -> None:
             Results(tmp_path)
     first.close()
     Results(tmp_path).close()
+
+
+def test_a_file_system_without_locks_is_no_reason_to_refuse_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(file: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    results = Results(tmp_path)
+    results.add(PLAYED)
+    results.close()
+    assert read_results(tmp_path / "results.jsonl") == [PLAYED]
 
 
 def test_a_match_goes_on_only_with_its_own_settings(tmp_path: Path) -> None:

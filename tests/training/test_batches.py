@@ -124,7 +124,7 @@ def test_too_few_games_is_one_clear_line(store: Store, config: Config, tmp_path_
     path = tmp_path_factory.mktemp("few") / "games"
     writer = StoreWriter(path)
     writer.close()
-    with pytest.raises(DataError, match="no game left for training"):
+    with pytest.raises(DataError, match="expected a game for training"):
         Reader(open_store(path), config.data, config.model, seed=1)
 
 

@@ -50,6 +50,10 @@ def test_the_last_line_of_a_step_counts(tmp_path: Path) -> None:
         file.write('{"kind": "vali')
     assert record.read(run)[-1] == again
     assert len(record.read(run)) == 44
+    later = again | {"step": again["step"] + 1}
+    record.append(run, later)
+    assert record.read(run)[-1] == later, "the line behind one that was cut short is whole"
+    assert len(record.read(run)) == 45
     assert curves.read([run])[0].last("validation_move_nll") == [2.5]
 
 

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from engine.errors import ConfigError, DataError
+from tests.training.conftest import random_game
 from training import checkpoint, record
 from training.average import Average
 from training.config import (
@@ -31,11 +32,11 @@ from training.config import (
     to_dict,
 )
 from training.evaluate import evaluate, load_validation
-from training.loop import Diverged, Processes, Trainer
+from training.loop import Diverged, Processes, Trainer, compiles
 from training.model import Net, attend
 from training.optimizer import make_optimizers, orthogonalized, rate_at
-from training.store import Store
-from training.train import main
+from training.store import Store, StoreWriter
+from training.train import main, shares
 
 ROOT = Path(__file__).parents[2]
 
@@ -410,6 +411,58 @@ def test_an_unknown_preset_is_one_line(store: Store, capsys: pytest.CaptureFixtu
     assert "expected a preset (" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("games", "plies", "message"),
+    [(5, 60, "expected at least 8 games to train on"), (20, 10, "found 190 in"), (1, 60, "expected at least 8 games")],
+)
+def test_a_store_that_is_too_small_is_one_line_before_anything_is_written(
+    games: int, plies: int, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    random, writer = np.random.default_rng(1), StoreWriter(tmp_path / "few")
+    for _ in range(games):
+        writer.add(random_game(random, plies=plies))
+    writer.close()
+    assert main([str(tmp_path / "few"), "--out", str(tmp_path / "run"), "--processes", "2", "--steps", "1"]) == 2
+    error = capfd.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_as_many_processes_as_the_streams_can_be_dealt_to() -> None:
+    assert [shares(8, places) for places in (0, 1, 2, 3, 6, 8, 12, 16)] == [1, 1, 2, 2, 4, 8, 8, 8]
+
+
+def test_a_number_of_processes_that_does_not_fit_says_which_do(
+    store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(store.path), "--out", str(tmp_path / "run"), "--processes", "3", "--preset", "smoke"]) == 2
+    assert "one of 1, 2, 4, 8, got 3" in capfd.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    arguments = [str(store.path), "--out", str(tmp_path / "file" / "run"), "--processes", "1", "--preset", "smoke"]
+    assert main(arguments) == 2
+    assert "expected a folder that can be written at" in capfd.readouterr().err
+
+
+def test_without_what_compiling_takes_a_run_goes_on_without_it(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: object, **__: object) -> object:
+        raise RuntimeError("Python.h: No such file\nand more")
+
+    run = dataclasses.replace(config.run, minutes=60.0)
+    monkeypatch.setattr(torch, "compile", missing)
+    assert not compiles(run, torch.device("cpu"))
+    assert capfd.readouterr().err == (
+        "torch.compile does not work here, so the run goes without it and slower: Python.h: No such file\n"
+    )
+    assert not compiles(dataclasses.replace(run, minutes=1.0), torch.device("cpu"))
+    assert capfd.readouterr().err == "", "a short run does not try"
+
+
 def test_a_split_of_short_games_has_short_rows(config: Config, store: Store) -> None:
     model = dataclasses.replace(config.model, context=500)
     validation = load_validation(store, config.data, model=model, plies=10_000, legal=True)
@@ -419,7 +472,7 @@ def test_a_split_of_short_games_has_short_rows(config: Config, store: Store) -> 
 
 
 def test_a_cap_without_games_is_refused(store: Store, config: Config) -> None:
-    with pytest.raises(DataError, match="max_rating 500"):
+    with pytest.raises(DataError, match="rated at most 500"):
         load_validation(store, DataConfig(max_rating=500), model=config.model, plies=100)
 
 
