@@ -34,6 +34,7 @@ played() { # played NAME OPTION…: a match, whose table is evidence
   cp "$work/$name/table.txt" "$evidence/$name.txt"
 }
 played random --levels --builtin random --games 400
+played random-taking-mate --take-mate --levels --builtin random --games 400
 played levels --levels 0 1 2 3 --builtin --games 200
 played temperatures --temperature 0.001 --temperature 0.5 --temperature 1 --levels 0 1 --builtin --games 100
 played taking-mate --take-mate --levels 0 1 2 3 --builtin --games 200
@@ -51,7 +52,7 @@ RESULTS=$evidence/dial "$root/recipes/dial.sh" "$net" "$work/dial"
 TRANSCENDENCE_MODEL=$net "$root/bin/transcendence" --check |
   grep -e '^ONNX Runtime' -e '^precision' -e '^device' -e '^time per move' >"$evidence/speed.txt"
 set --
-for name in levels taking-mate random temperatures dial/dial sanity; do set -- "$@" --match "$evidence/$name.txt"; done
+for name in levels taking-mate random random-taking-mate temperatures dial/dial sanity; do set -- "$@" --match "$evidence/$name.txt"; done
 "$python" -m export.card "$net" --evaluation "$evidence/evaluation.json" --note "$root/models/notes.md" \
   --curves "$evidence/curves.png" --speed "$evidence/speed.txt" "$@"
 
