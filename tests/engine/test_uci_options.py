@@ -38,7 +38,7 @@ RUBBISH = [
     ("TemperatureOpeningPlies", ["-1", "1001", "ten"]), ("Seed", ["-1", "2147483648", "1.5", "", "9" * 5000]),
     ("AvoidRepetition", ["1", "yes", "on", ""]), ("TakeMate", ["0"]), ("Device", ["gpu", ""]), ("Threads", ["0", "1025"]),
     ("Hash", ["0", "x"]), ("MultiPV", ["0", "501", "2.0"]), ("Ponder", ["maybe"]), ("Move Overhead", ["-1", "10001"]),
-    ("MoveDelay", ["-1", "600001"]), ("UCI_ShowWDL", ["2"]), ("UCI_LimitStrength", [""]), ("UCI_Elo", ["0", "4001", "strong"]),
+    ("MoveDelay", ["-1", "600001"]), ("UCI_ShowWDL", ["2"]), ("UCI_LimitStrength", [""]), ("UCI_Elo", ["strong", "", "1200.5"]),
     ("UCI_Opponent", ["GM", "GM 2800", "GM high human X", "GM 2800 alien X"]), ("UCI_AnalyseMode", ["x"]),
     ("UCI_Chess960", ["x"]),
 ]  # fmt: skip
