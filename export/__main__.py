@@ -14,7 +14,7 @@ from typing import Any
 from engine.encoding import Scale
 from engine.errors import ConfigError, DataError, TranscendenceError
 from engine.machine import cores
-from export.games import Transcript, held_out, random_games
+from export.games import Transcript, of_store, random_games
 from export.gate import MATCH_GAMES
 from export.package import TWINS, Order, package
 from export.verify import GAMES, POSITIONS
@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("run", type=Path, help="the run's folder, made by bin/train")
     options.add_argument("--out", type=Path, required=True, help="the net to write, e.g. models/mine.onnx")
     options.add_argument("--name", help="the net's name (default: the file's)")
-    options.add_argument("--store", type=Path, help="verify on this token store's held-out games (default: random games)")
+    options.add_argument(
+        "--store", type=Path, help="verify on games of this token store, held-out ones first (default: random games)"
+    )
     options.add_argument("--games", type=int, default=GAMES, help="games to verify on, at least (default: %(default)s)")
     options.add_argument("--int8", action="store_true", help="also write NET.int8.onnx: a quarter of the size")
     options.add_argument("--fp16", action="store_true", help="also write NET.fp16.onnx: half the size, for CUDA")
@@ -91,7 +93,7 @@ def _scale(arguments: argparse.Namespace) -> int:
 def _games(arguments: argparse.Namespace, *, blind: bool) -> list[Transcript]:
     if arguments.store is None:
         return random_games(arguments.games, plies=120, seed=1)
-    return held_out(arguments.store, games=arguments.games, positions=POSITIONS, blind=blind)
+    return of_store(arguments.store, games=arguments.games, positions=POSITIONS, blind=blind)
 
 
 def training_summary(run: Path) -> dict[str, Any]:

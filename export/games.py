@@ -1,4 +1,4 @@
-"""Games that an exported net is proven on: held-out ones of a token store, or random ones, and each as a net's inputs.
+"""Games that an exported net is proven on: those of a token store, or random ones, and each as a net's inputs.
 
 Knows transcripts, where they come from, and how one becomes arrays. Does not know what is asked about them.
 """
@@ -86,20 +86,21 @@ def from_half(game: Transcript) -> Transcript:
     raise ValueError("expected a game with moves")
 
 
-def held_out(folder: Path, *, games: int, positions: int, blind: bool) -> list[Transcript]:
-    """Validation games of a token store, at least ``games`` of them with at least ``positions`` plies, where it has so
-    many. A blind net gets those from the initial position. Raises ConfigError when there is none."""
+def of_store(folder: Path, *, games: int, positions: int, blind: bool) -> list[Transcript]:
+    """Games of a token store, at least ``games`` of them with at least ``positions`` plies, where it has so many: held-out
+    ones, and others only where these are too few. A blind net gets those from the initial position. Raises ConfigError when
+    there is none."""
     store, found, plies = open_store(folder), list[Transcript](), 0
-    for shard, held in zip(store.shards, store.held_out(), strict=True):
-        for g in np.flatnonzero(held):
-            start = int(shard.games["start"][g])
-            moves = np.asarray(shard.moves[shard.offsets[g] : shard.offsets[g + 1]])
-            if not len(moves) or (blind and start >= 0):
-                continue
-            found.append(Transcript(moves, None if start < 0 else store.starts[start]))
-            plies += len(moves)
-            if len(found) >= games and plies >= positions:
-                return found
+    for wanted in (True, False):
+        for shard, held in zip(store.shards, store.held_out(), strict=True):
+            for g in np.flatnonzero(held == wanted):
+                if len(found) >= games and plies >= positions:
+                    return found
+                start = int(shard.games["start"][g])
+                moves = np.asarray(shard.moves[shard.offsets[g] : shard.offsets[g + 1]])
+                if len(moves) and not (blind and start >= 0):
+                    found.append(Transcript(moves, None if start < 0 else store.starts[start]))
+                    plies += len(moves)
     if not found:
-        raise ConfigError(f"expected held-out games in {folder}, found none; leave out --store to verify on random games")
+        raise ConfigError(f"expected games in {folder}, found none; leave out --store to verify on random games")
     return found

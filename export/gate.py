@@ -90,10 +90,12 @@ def check(found: Fidelity | Contest, path: Path) -> None:
     if found.passes:
         return
     if isinstance(found, Contest):
-        raise NetError(f"{path} is weaker than its fp32 twin beyond the error of the match: {told(found)}; ship the fp32 net")
+        raise NetError(
+            f"{path} is weaker than its fp32 twin beyond the error of the match: {told(found)}; export without this twin"
+        )
     raise NetError(
         f"{path} strays too far from its fp32 twin: expected a move loss within {NLL_TOLERANCE} nats and the same best "
-        f"move in {AGREEMENT_FLOOR:.0%} of positions, got {found}; ship the fp32 net"
+        f"move in {AGREEMENT_FLOOR:.0%} of positions, got {found}; export without this twin"
     )
 
 

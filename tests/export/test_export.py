@@ -18,7 +18,7 @@ from export import package as packaging
 from export.__main__ import main
 from export.card import card
 from export.dial import write_dial
-from export.games import Transcript, continued, from_half, held_out, random_games
+from export.games import Transcript, continued, from_half, of_store, random_games
 from export.gate import Contest, Fidelity, check, compare, contest, scored
 from export.graph import INPUTS, OUTPUTS, export_graph
 from export.package import Order, package
@@ -27,7 +27,7 @@ from export.verify import TOLERANCE, Agreement, verify
 from tests.nets import random_network
 from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.model import Net
-from training.store import Game, StoreWriter
+from training.store import Game, StoreWriter, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -184,7 +184,7 @@ def test_a_wrong_net_does_not_pass_for_a_twin(one: tuple[Net, Path], tmp_path: P
     assert not compare(path, twin, config=net.config, games=random_games(2, plies=40, seed=3)).passes
 
 
-def test_held_out_games_of_a_store(tmp_path: Path) -> None:
+def test_games_of_a_store(tmp_path: Path) -> None:
     fen = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R b KQkq - 0 1"
     random = np.random.default_rng(1)
     writer = StoreWriter(tmp_path / "store")
@@ -193,22 +193,27 @@ def test_held_out_games_of_a_store(tmp_path: Path) -> None:
         game = continued(Transcript(np.zeros(0, np.uint16), start), plies=8, random=random)
         writer.add(Game(game.moves, start_fen=start))
     writer.close()
-    every = held_out(tmp_path / "store", games=10_000, positions=10_000, blind=False)
-    for_blind = held_out(tmp_path / "store", games=10_000, positions=10_000, blind=True)
+    held = int(np.concatenate(open_store(tmp_path / "store").held_out()).sum())
+    every = of_store(tmp_path / "store", games=held, positions=1, blind=False)
+    for_blind = of_store(tmp_path / "store", games=10_000, positions=10_000, blind=True)
     assert {game.fen for game in every} == {None, fen}
     assert {game.fen for game in for_blind} == {None}
-    assert 0 < len(for_blind) < len(every) < 300
-    assert len(held_out(tmp_path / "store", games=2, positions=20, blind=False)) == 3
+    assert 2 < len(every) == held < 30
+    assert len(for_blind) == 300, "too few were held out, so all that it can read"
+    more = of_store(tmp_path / "store", games=held + 5, positions=1, blind=False)
+    assert len(more) == held + 5
+    assert all(np.array_equal(a.moves, b.moves) for a, b in zip(every, more, strict=False)), "held-out ones first"
+    assert len(of_store(tmp_path / "store", games=2, positions=20, blind=False)) == 3
     net = random_network(seed=1)
     net_path = tmp_path / "net.onnx"
     export_graph(net, net_path, name="random", training={})
     assert verify(net, net_path, games=every).games == len(every)
 
 
-def test_a_store_without_held_out_games_is_told(tmp_path: Path) -> None:
+def test_a_store_without_games_is_told(tmp_path: Path) -> None:
     StoreWriter(tmp_path / "store").close()
-    with pytest.raises(ConfigError, match="expected held-out games"):
-        held_out(tmp_path / "store", games=1, positions=1, blind=False)
+    with pytest.raises(ConfigError, match="expected games in"):
+        of_store(tmp_path / "store", games=1, positions=1, blind=False)
 
 
 # The package -----------------------------------------------------------------------------------------------------
