@@ -24,21 +24,15 @@ results=${RESULTS:-${net%.onnx}.dial}
 scale=${SCALE:-lichess}
 mkdir -p "$out" "$results"
 
-digest() { # of what the net computes: writing a dial leaves that as it is
-  "$python" -c 'import sys, pathlib; from engine.find import digest; print(digest(pathlib.Path(sys.argv[1])))' "$net"
-}
-net_digest=$(digest)
+# Of what the net computes: writing a dial leaves that as it is.
+digest=$("$python" -c 'import sys, pathlib; from engine.find import digest; print(digest(pathlib.Path(sys.argv[1])))' "$net")
 for setting in ${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1}; do
   printf '[[player]]\nname = "told %s T=%s"\nnet = "%s"\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
     "${setting%:*}" "${setting#*:}" "$net" "${setting%:*}" "$scale" "${setting#*:}"
 done >"$out/settings.toml"
 
-played() { # played NAME POPULATION: what its folder and its steps are called, which holds the net and its settings
-  echo "$1-$net_digest-$(cksum <"$2" | cut -d ' ' -f 1)"
-}
-
-pool() { # pool NAME POPULATION SEED GAMES
-  folder=$(played "$1" "$2")
+pool() { # pool NAME POPULATION SEED GAMES: folder and step are called by the net and its settings too
+  folder=$1-$digest-$(cksum <"$2" | cut -d ' ' -f 1)
   # shellcheck disable=SC2086 # options are words
   once "$folder-$4" "$root/bin/match" robin "$2" stockfish:0 stockfish:1 "$root/match/populations/ladder-down.toml" --seed "$3" \
     --games "$4" --out "$out/$folder" --no-page ${MATCH:-}

@@ -11,7 +11,7 @@
 #   GAMES, CHECK_GAMES     of the strength dial, see recipes/dial.sh
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-run=$1 store=$2 rating=${3:-0} scale=${4:-unknown}
+run=$1 store=$2 rating=${3:-0} scale=${4:-}
 . "$root/bin/environment.sh"
 prepare export
 work=$root/runs/ship
@@ -21,7 +21,7 @@ evidence=$models/evidence
 rm -rf "$work"
 mkdir -p "$evidence"
 
-"$root/bin/export" "$run" --out "$work/transcendence.onnx" --store "$store" --int8 --rating "$rating" --scale "$scale"
+"$root/bin/export" "$run" --out "$work/transcendence.onnx" --store "$store" --int8 --rating "$rating" ${scale:+--scale "$scale"}
 cp "$work/transcendence.int8.onnx" "$net"
 cp "$work/transcendence.verified.json" "$models/"
 "$root/bin/evaluate" "$run" "$store" --plies 200000 --out "$evidence/evaluation.json" >"$evidence/evaluation.md"
