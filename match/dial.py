@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any
 
 from engine.dial import Dial, dial_in
 from engine.errors import MatchError, TranscendenceError
+from match.report import between
 from match.results import write_whole
 
 CHECKED = 8
@@ -34,6 +36,7 @@ class Check:
     temperature: float
     elo: float
     low: float
+    """Minus infinity where there is no bound: nothing was won."""
     high: float
 
 
@@ -97,14 +100,17 @@ def read_checks(path: Path, dial: Dial) -> list[Check]:
 
 def _check(elo: int, dial: Dial, rated: Mapping[str, Any]) -> Check:
     setting = dial.at(elo)
-    return Check(elo, setting.rating, setting.temperature, float(rated["elo"]), float(rated["low"]), float(rated["high"]))
+    low, high = (
+        default if rated[bound] is None else float(rated[bound]) for bound, default in (("low", -math.inf), ("high", math.inf))
+    )
+    return Check(elo, setting.rating, setting.temperature, float(rated["elo"]), low, high)
 
 
 def table(checks: Sequence[Check]) -> str:
     """The check as text."""
     lines = ["UCI_Elo  told  temperature  rating  95 % interval    off by"]
     for c in checks:
-        interval = f"{c.low:.0f} to {c.high:.0f}"
+        interval = between(c.low, c.high)
         lines.append(f"{c.asked:7}  {c.rating:4}  {c.temperature:11.2f}  {c.elo:6.0f}  {interval:>13}  {c.elo - c.asked:+8.0f}")
     falls = [(a, b) for a, b in itertools.pairwise(checks) if b.elo < a.elo]
     lines.append("")
@@ -127,8 +133,10 @@ def _draw(checks: Sequence[Check], path: Path) -> None:
     axes = figure.subplots()
     asked = [c.asked for c in checks]
     axes.plot(asked, asked, "--", color="0.6", linewidth=1, label="as asked")
-    errors = [[c.elo - c.low for c in checks], [c.high - c.elo for c in checks]]
-    axes.errorbar(asked, [c.elo for c in checks], yerr=errors, fmt="o", capsize=3, label="as played (95 %)")
+    axes.plot(asked, [c.elo for c in checks], "o", color="C0", label="as played (95 %)")
+    bound = [c for c in checks if math.isfinite(c.low) and math.isfinite(c.high)]
+    errors = [[c.elo - c.low for c in bound], [c.high - c.elo for c in bound]]
+    axes.errorbar([c.asked for c in bound], [c.elo for c in bound], yerr=errors, fmt="none", ecolor="C0", capsize=3)
     axes.set(xlabel="UCI_Elo", ylabel="rating in matches")
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)

@@ -69,9 +69,12 @@ def interval(r: Rating) -> str:
         return "anchor"
     if math.isnan(r.elo):
         return "no tie to a rated player"
-    low = "no bound" if math.isinf(r.low) else f"{r.low:.0f}"
-    high = "no bound" if math.isinf(r.high) else f"{r.high:.0f}"
-    return f"{low} to {high}"
+    return between(r.low, r.high)
+
+
+def between(low: float, high: float) -> str:
+    """An interval of ratings; an infinite end is no bound."""
+    return " to ".join("no bound" if math.isinf(end) else f"{end:.0f}" for end in (low, high))
 
 
 def _los(r: Rating) -> str:

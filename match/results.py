@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import MatchError
+from engine.machine import lock
 from match.game import WHITE_POINTS, Played
 from match.schedule import Fixture
 
@@ -33,7 +34,9 @@ class Results:
         except OSError as error:
             raise MatchError(f"cannot keep results in {folder}: {error.strerror or error}; give --out another folder") from None
         try:
-            _lock(self._file, folder)
+            # Two matches in one folder would play the same games twice; without locks, reading finds games counted twice.
+            if not lock(self._file):
+                raise MatchError(f"another match is writing to {folder}; wait for it, or give --out another folder")
             _check_settings(folder / "match.json", settings)
             self.played = read_results(self.path)
         except BaseException:
@@ -70,23 +73,6 @@ class Results:
     def close(self) -> None:
         """Nothing more will be added."""
         self._file.close()
-
-
-def _lock(file: IO[bytes], folder: Path) -> None:
-    """Two matches in one folder would play the same games twice. The lock goes with the process, however it ends.
-
-    Where there are no locks (Windows, some network file systems) reading finds games that were counted twice.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise MatchError(f"another match is writing to {folder}; wait for it, or give --out another folder") from None
-    except OSError:
-        return
 
 
 def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:

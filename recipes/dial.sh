@@ -3,7 +3,7 @@
 #
 #   recipes/dial.sh [NET] [OUT]     NET: an .onnx file, which is given its dial (default: the one that ships)
 #
-#   SETTINGS="800:1 … 2200:0.1"     rating told:temperature, the weakest first     SCALE=lichess   of these ratings
+#   SETTINGS="800:1 … 2500:0.001"    rating told:temperature, the weakest first     SCALE=lichess   of these ratings
 #   GAMES=60                        a pairing while measuring                     CHECK_GAMES=60  a pairing while checking
 #   RESULTS                         where the result files go (default: NET.dial) MATCH           more options for the matches
 #
@@ -26,7 +26,7 @@ mkdir -p "$out" "$results"
 
 # Of what the net computes: writing a dial leaves that as it is.
 digest=$("$python" -c 'import sys, pathlib; from engine.find import digest; print(digest(pathlib.Path(sys.argv[1])))' "$net")
-for setting in ${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1}; do
+for setting in ${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1 2500:0.001}; do
   printf '[[player]]\nname = "told %s T=%s"\nnet = "%s"\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
     "${setting%:*}" "${setting#*:}" "$net" "${setting%:*}" "$scale" "${setting#*:}"
 done >"$out/settings.toml"

@@ -6,12 +6,14 @@
       metrics.jsonl         one JSON object a line: training lines and validation lines
       model.safetensors     the newest weights
       state.pt              optimisers and progress, of the same step
+      lock                  held by the training that writes here
 
 Knows files and their order of writing. Does not know the training loop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -19,6 +21,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +32,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from engine.errors import ConfigError
+from engine.machine import lock
 from training.config import Config, load_config, to_dict
 from training.model import Net
 from training.record import METRICS as METRICS
 from training.sharding import is_sharded, load_state, load_weights, whole_state, whole_weights
 
-WEIGHTS, STATE, CONFIG, RUN = "model.safetensors", "state.pt", "config.json", "run.json"
+WEIGHTS, STATE, CONFIG, RUN, LOCK = "model.safetensors", "state.pt", "config.json", "run.json", "lock"
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -121,6 +125,20 @@ def load_net(folder: Path) -> tuple[Net, Config]:
     return net, config
 
 
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The run's folder for this process alone: two trainings would overwrite each other's state. Raises ConfigError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    with file:
+        if not lock(file):
+            raise ConfigError(f"another training is writing to {folder}; wait for it, stop it, or choose another --out")
+        yield
+
+
 def start(folder: Path, config: Config, *, dataset: dict[str, Any], init: dict[str, Any] | None = None) -> None:
     """Make the run's folder, or check that the run in it has the same config and data set. Raises ConfigError otherwise.
 
@@ -137,7 +155,11 @@ def start(folder: Path, config: Config, *, dataset: dict[str, Any], init: dict[s
         replace_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))
         replace_text(folder / RUN, json.dumps({"dataset": dataset, **began, **_environment()}, indent=1))
     except OSError as error:
-        raise ConfigError(f"expected a folder that can be written at {folder}: {error.strerror or error}") from None
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"expected a folder that can be written at {folder}: {error.strerror or error}")
 
 
 def _check_same(folder: Path, config: Config, dataset: dict[str, Any]) -> None:

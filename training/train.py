@@ -6,6 +6,7 @@ Knows arguments, devices and how to start several processes. Does not know the l
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
@@ -112,7 +113,8 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
     if processes.world > 1:
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
-        metrics = _trained(arguments, place, processes)
+        with checkpoint.held(arguments.out) if processes.first else contextlib.nullcontext():
+            metrics = _trained(arguments, place, processes)
         if processes.world > 1:
             dist.barrier()  # the first process validates a little longer; who leaves before it may abort it
     finally:

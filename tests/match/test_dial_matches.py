@@ -115,3 +115,24 @@ def test_a_check_tells_whether_it_rises_and_how_far_it_is_off(tmp_path: Path) ->
     del rates[names[510]]
     with pytest.raises(MatchError, match="UCI_Elo 510"):
         read_checks(_pool(tmp_path / "c.json", rates), DIAL)
+
+
+def test_a_check_without_a_bound_is_still_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = tiny_net(tmp_path / "n.onnx")
+    writing.write_dial(net, DIAL)
+    asked = strengths(DIAL)
+    rows = [
+        {"name": f"UCI_Elo {elo} T={DIAL.at(elo).temperature:.3g}", "elo": elo, "low": elo - 50, "high": elo + 50, "games": 2}
+        for elo in asked
+    ]
+    rows[0] |= {"low": None}
+    rows[-1] |= {"high": None}
+    pool = tmp_path / "c.json"
+    pool.write_text(json.dumps({"ratings": rows}), encoding="utf-8")
+    assert checking.main([str(net), "--checked", str(pool), "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert f"no bound to {asked[0] + 50}" in told
+    assert f"{asked[-1] - 50} to no bound" in told
+    assert (tmp_path / "dial.txt").read_text(encoding="utf-8").strip() == told.strip()
+    pytest.importorskip("matplotlib")
+    assert (tmp_path / "dial.png").stat().st_size > 0

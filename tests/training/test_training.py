@@ -447,6 +447,17 @@ def test_a_folder_that_cannot_be_made_is_one_line(store: Store, tmp_path: Path, 
     assert "expected a folder that can be written at" in capfd.readouterr().err
 
 
+def test_two_trainings_do_not_share_a_folder(store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("fcntl")
+    arguments = [str(store.path), "--out", str(tmp_path), "--processes", "1", "--preset", "smoke", "--steps", "1"]
+    with checkpoint.held(tmp_path):
+        assert main(arguments) == 2
+        assert "another training is writing to" in capfd.readouterr().err
+        assert not (tmp_path / checkpoint.CONFIG).exists()
+    with checkpoint.held(tmp_path):
+        pass
+
+
 def test_without_what_compiling_takes_a_run_goes_on_without_it(
     config: Config, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
