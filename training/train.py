@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -115,6 +116,7 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
     try:
         with checkpoint.held(arguments.out) if processes.first else contextlib.nullcontext():
             metrics = _trained(arguments, place, processes)
+        gc.collect()  # a net in pieces refers to itself, and to the process group: without this it may outlive the group
         if processes.world > 1:
             dist.barrier()  # the first process validates a little longer; who leaves before it may abort it
     finally:
@@ -126,7 +128,8 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
 
 
 def _trained(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> Metrics | None:
-    """Train to the end or to a stop. What holds the process group goes with this frame, as it must before the group does."""
+    """Train to the end or to a stop. What holds the process group goes with this frame and the next
+    collection, as it must before the group does."""
     trainer = _trainer(arguments, device, processes)
     if processes.first:
         packing = trainer.reader.packing()
