@@ -56,16 +56,16 @@ def _attacks_by_class(sides: Bits) -> tuple[Bits, Bits, Bits, Bits, Bits]:
     empty = ~np.bitwise_or.reduce(sides, axis=(0, 1))
     straight, diagonal = _slid(sides[:, _SLIDERS], empty)  # (2, 2, N) each: side, and whether a queen
     return (
-        np.stack([_stepped(side[_PAWNS], steps) for side, steps in zip(sides, PAWN_STEPS, strict=True)]),
-        _stepped(sides[:, _KNIGHTS], KNIGHT_STEPS) | diagonal[:, 0],
+        np.stack([stepped(side[_PAWNS], steps) for side, steps in zip(sides, PAWN_STEPS, strict=True)]),
+        stepped(sides[:, _KNIGHTS], KNIGHT_STEPS) | diagonal[:, 0],
         straight[:, 0],
         diagonal[:, 1] | straight[:, 1],
-        _stepped(sides[:, _KINGS], ROOK_STEPS + BISHOP_STEPS),
+        stepped(sides[:, _KINGS], ROOK_STEPS + BISHOP_STEPS),
     )
 
 
 @functools.cache
-def _directions(steps: tuple[tuple[int, int], ...], trailing: int) -> list[tuple[np.ufunc, Bits, Bits]]:
+def directions(steps: tuple[tuple[int, int], ...], trailing: int) -> list[tuple[np.ufunc, Bits, Bits]]:
     """Steps up the board, and steps down, each as a shift, its distances and its masks with ``trailing`` axes behind.
 
     All directions go through one call each: on few positions the number of calls is what takes time."""
@@ -82,9 +82,9 @@ def _directions(steps: tuple[tuple[int, int], ...], trailing: int) -> list[tuple
     ]
 
 
-def _stepped(bits: Bits, steps: tuple[tuple[int, int], ...]) -> Bits:
+def stepped(bits: Bits, steps: tuple[tuple[int, int], ...]) -> Bits:
     reached = np.zeros_like(bits)
-    for shift, distances, masks in _directions(steps, bits.ndim):
+    for shift, distances, masks in directions(steps, bits.ndim):
         reached |= np.bitwise_or.reduce(shift(bits, distances) & masks, axis=0)
     return reached
 
@@ -94,7 +94,7 @@ def _slid(bits: Bits, empty: Bits) -> tuple[Bits, Bits]:
     of ``ROOK_STEPS + BISHOP_STEPS`` up or down: Kogge-Stone fill, three doublings reach all seven squares."""
     rays = np.moveaxis(bits, 1, 0)
     straight, diagonal = np.zeros((2, *rays.shape[1:]), np.uint64)
-    for shift, distances, masks in _directions(ROOK_STEPS + BISHOP_STEPS, 3):
+    for shift, distances, masks in directions(ROOK_STEPS + BISHOP_STEPS, 3):
         ray, free = rays, empty & masks
         for doubling in (1, 2, 4):
             far = distances * np.uint64(doubling)

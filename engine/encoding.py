@@ -16,7 +16,8 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.attacks import ATTACKER_CLASSES, least_attackers
+from engine.attacks import ATTACKER_CLASSES, Bits, least_attackers
+from engine.kings import KING_CODES, king_codes
 from engine.vocabulary import FLIP, ID_OF
 
 PIECE_CODES = 13
@@ -29,7 +30,8 @@ BOARD_CODES = {"none": 1, "sum": PIECE_CODES, "attacks": PIECE_CODES * ATTACK_CO
                "squares": PIECE_CODES * ATTACK_CODES}  # fmt: skip
 """How many values a square of the ``board`` input takes, by the net's ``board_input``.
 
-``sum`` takes the piece code alone; with attacks the code is ``piece * ATTACK_CODES + attack code``.
+``sum`` takes the piece code alone; with attacks the code is ``piece * ATTACK_CODES + attack code``. A net with ``checks`` has
+``KING_CODES`` times as many: ``king code * BOARD_CODES[board_input] + code`` (see ``engine.kings``).
 """
 
 STATE_SIZES = (16, 9, 3, 8)
@@ -104,26 +106,29 @@ def piece_codes(board: chess.Board) -> NDArray[np.uint8]:
     return codes
 
 
-def board_codes(pieces: NDArray[np.uint8], board_input: str) -> NDArray[np.uint16]:
+def board_codes(pieces: NDArray[np.uint8], board_input: str, *, checks: bool = False) -> NDArray[np.uint16]:
     """(N, 64) the ``board`` input of a net with this ``board_input`` (see BOARD_CODES) for (N, 64) piece codes."""
-    codes = BOARD_CODES[board_input]
-    if codes == 1:
+    count = BOARD_CODES[board_input]
+    if count == 1:
         return np.zeros(pieces.shape, np.uint16)
-    if codes == PIECE_CODES:
-        return pieces.astype(np.uint16)
-    return pieces.astype(np.uint16) * np.uint16(ATTACK_CODES) + attack_codes(pieces)
-
-
-def attack_codes(pieces: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(N, 64) 6 x the mover's least attacker + the opponent's least attacker, for (N, 64) piece codes."""
-    codes = np.empty(pieces.shape, np.uint8)
+    codes = pieces.astype(np.uint16)
+    if count == PIECE_CODES and not checks:
+        return codes
     for begin in range(0, len(pieces), _BLOCK):
-        block = pieces[begin : begin + _BLOCK]
-        planes = np.packbits(block == _MEN, axis=2, bitorder="little").view(np.uint64)
-        own, enemy = least_attackers(planes.reshape(2, 6, len(block)))
-        np.multiply(own, np.uint8(len(ATTACKER_CLASSES)), out=codes[begin : begin + _BLOCK])
-        codes[begin : begin + _BLOCK] += enemy
+        sides = _bitboards(pieces[begin : begin + _BLOCK])
+        block = codes[begin : begin + _BLOCK]
+        if count > PIECE_CODES:
+            own, enemy = least_attackers(sides)
+            block *= np.uint16(ATTACK_CODES)
+            block += own * np.uint8(len(ATTACKER_CLASSES)) + enemy
+        if checks:
+            block += king_codes(sides) * np.uint16(count)
     return codes
+
+
+def _bitboards(pieces: NDArray[np.uint8]) -> Bits:
+    """(2, 6, N) both sides' pawns, knights, bishops, rooks, queens and kings, the mover's first, for (N, 64) piece codes."""
+    return np.packbits(pieces == _MEN, axis=2, bitorder="little").view(np.uint64).reshape(2, 6, len(pieces))
 
 
 def state_codes(board: chess.Board, repetitions: int) -> NDArray[np.int64]:

@@ -141,17 +141,17 @@ class Boards(Protocol):
 
     def __call__(
         self, moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
-        board_input: str,
+        board_input: str, checks: bool,
     ) -> tuple[Any, Any]: ...  # fmt: skip
 
 
 def boards_by_numpy(
     moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
-    board_input: str,
+    board_input: str, checks: bool,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:  # fmt: skip
     """(R, T, 64) board codes and (R, T, 4) state."""
     positions = replay(moves, offsets, starts)
-    return board_codes(positions.pieces, board_input)[order], positions.state[order]
+    return board_codes(positions.pieces, board_input, checks=checks)[order], positions.state[order]
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _rows(parts: list[_Part], model: ModelConfig, *, order: NDArray[np.int64], b
     inputs[offsets[:-1]] = START
     records = np.concatenate([p.records for p in parts])
     dropout = np.concatenate([p.dropout for p in parts])
-    board, state = boards(moves, offsets, special, order=order, board_input=model.board_input)
+    board, state = boards(moves, offsets, special, order=order, board_input=model.board_input, checks=model.checks)
     rows = Rows(
         inputs[order], board, state, _ratings(records, game, black, dropout)[order], game[order],
         mover_moves(moves, black).astype(np.int64)[order], _results(records, game, black)[order],

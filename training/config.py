@@ -41,6 +41,10 @@ class ModelConfig:
     """Numbers a square carries inside the small net of conv and squares; a multiple of 8."""
     board_layers: int = 2
     """Blocks of that small net."""
+    move_rank: int = 0
+    """Rank of the product over its two squares that a move's logit gets besides its fixed vector; 0 = none."""
+    checks: bool = False
+    """Whether that product sees what each square means to the two kings: checks, pins, answers to a check."""
     rating_input: bool = True
     """Whether the players' ratings enter."""
 
@@ -49,6 +53,14 @@ class ModelConfig:
             raise ConfigError(f"model.width must be a multiple of 2 x model.heads, got width {self.width}, heads {self.heads}")
         if self.board_width % 8:
             raise ConfigError(f"model.board_width must be a multiple of 8, got {self.board_width}")
+        if self.move_rank < 0:
+            raise ConfigError(f"model.move_rank must be 0 (no product over squares) or more, got {self.move_rank}")
+        if self.move_rank and self.board_input == "none":
+            raise ConfigError(
+                f"model.move_rank {self.move_rank} needs a board, and model.board_input is none; give move_rank 0 or another input"
+            )
+        if self.checks and not self.move_rank:
+            raise ConfigError("model.checks is a part of the product over squares; give model.move_rank (e.g. 64), or checks false")
 
     @property
     def head_width(self) -> int:

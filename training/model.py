@@ -16,6 +16,7 @@ from engine.attacks import ATTACKER_CLASSES
 from engine.encoding import BOARD_CODES, PIECE_CODES, RATINGS_SIZES, STATE_SIZES
 from engine.vocabulary import MOVES, START
 from training.config import ModelConfig
+from training.move_head import SquarePairs
 
 _ROPE_BASE = 1000.0  # contexts are a few hundred plies
 
@@ -264,6 +265,7 @@ class Net(nn.Module):
         self.ratings = Columns(RATINGS_SIZES, W) if config.rating_input else None
         self.blocks: Sequence[Block] = nn.ModuleList(Block(config) for _ in range(config.layers))  # type: ignore[assignment]
         self.move_head = nn.Parameter(torch.zeros(MOVES, W))
+        self.pairs = SquarePairs(config) if config.move_rank else None
         self.wdl_head = nn.Parameter(torch.zeros(3, W))
 
     def matrices(self) -> list[nn.Parameter]:
@@ -275,15 +277,18 @@ class Net(nn.Module):
         """The residual stream before the first block: (B, T, W)."""
         x = F.embedding(moves, self.move)
         if self.board is not None and self.state is not None:
-            x = x + self.board(board) + self.state(state)
+            x = x + self.board(board % BOARD_CODES[self.config.board_input]) + self.state(state)
         if self.ratings is not None:
             x = x + self.ratings(ratings)
         return _rms(x)
 
-    def heads_of(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def heads_of(self, x: Tensor, board: Tensor) -> tuple[Tensor, Tensor]:
         """Move logits (B, T, MOVES) and WDL logits (B, T, 3)."""
         x = _rms(x)
-        return F.linear(x, self.move_head), F.linear(x, self.wdl_head)
+        logits = F.linear(x, self.move_head)
+        if self.pairs is not None:
+            logits = logits + self.pairs(x, board)
+        return logits, F.linear(x, self.wdl_head)
 
     def forward(self, moves: Tensor, board: Tensor, state: Tensor, ratings: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Training: rows packed with several games; ``segments`` (B, T) numbers them, and none looks into another."""
@@ -294,7 +299,7 @@ class Net(nn.Module):
         x = self.embed(moves, board, state, ratings)
         for block in self.blocks:
             x = block.finish(x, attend(*block.project(x, positions), mask))
-        return self.heads_of(x)
+        return self.heads_of(x, board)
 
     def step(
         self,
@@ -321,7 +326,7 @@ class Net(nn.Module):
             keys.append(k)
             values.append(v)
             x = block.finish(x, attend_cached(q, (k, v), (past_keys[i], past_values[i]), mask))
-        logits, wdl = self.heads_of(x)
+        logits, wdl = self.heads_of(x, board)
         return logits, wdl, torch.stack(keys), torch.stack(values)
 
 

@@ -1,0 +1,167 @@
+"""The move head that looks at squares: what a move is worth by the man that makes it and the square it goes to.
+
+N positions, R = config.move_rank, W width, V moves. Knows squares' codes and the vocabulary. Does not know the trunk, or how a
+hidden state came about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
+from engine.kings import KING_CODES
+from engine.vocabulary import ID_OF, MOVES, PROMOTION, SOURCE, TARGET
+from training.config import ModelConfig
+
+_MEN = 16  # of one side at most: only their squares can be left
+_FIRST_PROMOTION = int(np.flatnonzero((PROMOTION > 0) & (TARGET >= 56))[0])
+_OWN = 6  # piece codes of the mover's men are 1..6
+
+
+class SquarePairs(nn.Module):
+    """Logits of moves from their two squares: ``R ** -0.5 * sum_r g_r(h) A_r(from) B_r(to) + kinds[piece, from, to]``.
+
+    A and B are sums of a row for the place and one for the code of the square (and one for its king code, with checks); g is
+    linear in the hidden state and begins at zero, and so does ``kinds``, which knows how each kind of man moves.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        R, C = config.move_rank, BOARD_CODES[config.board_input]
+        self.codes, self.checks = C, config.checks
+        self.gate = nn.Parameter(torch.zeros(R, config.width))
+        self.gate_bias = nn.Parameter(torch.zeros(R))
+        self.place_from, self.place_to = _table(64, R), _table(64, R)
+        self.code_from, self.code_to = _table(C, R), _table(C, R)
+        if config.checks:
+            self.king_from, self.king_to = _table(KING_CODES, R), _table(KING_CODES, R)
+        self.kinds = nn.Parameter(torch.zeros(PIECE_CODES, 64, 64))
+        pieces = torch.arange(KING_CODES * C if config.checks else C) % C // (C // PIECE_CODES)
+        moving = (torch.arange(PIECE_CODES) >= 1) & (torch.arange(PIECE_CODES) <= _OWN)
+        self.register_buffer("piece_of", pieces, persistent=False)
+        self.register_buffer("own", moving[pieces], persistent=False)
+        self.register_buffer("moving", moving[:, None, None], persistent=False)
+        for name, table in _move_tables().items():
+            self.register_buffer(name, table, persistent=False)
+
+    own: Tensor
+    piece_of: Tensor
+    moving: Tensor
+    plain: Tensor
+    promotions: Tensor
+
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """(codes, R) rows of A and B by the whole code of a square, places left out; A is zero without a man of the mover."""
+        a, b = self.code_from, self.code_to
+        if self.checks:
+            a = (a[None] + self.king_from[:, None]).reshape(-1, a.shape[-1])
+            b = (b[None] + self.king_to[:, None]).reshape(-1, b.shape[-1])
+        return a, b
+
+    def forward(self, h: Tensor, board: Tensor) -> Tensor:
+        """(…, V) for (…, W) hidden states and (…, 64) board codes: training's way, through the 16 squares with own men."""
+        g = F.linear(h, self.gate, self.gate_bias).reshape(-1, self.gate.shape[0])
+        dtype = g.dtype
+        codes = board.reshape(-1, 64)
+        own = self.own[codes]
+        squares = torch.argsort(own.to(torch.uint8), dim=1, descending=True, stable=True)[:, :_MEN]
+        men = codes.gather(1, squares)
+        leaving = self.own[men]
+        rows_a, rows_b = self.rows()
+        a = Rows.apply(rows_a.to(dtype), men) + Rows.apply(self.place_from.to(dtype), squares)
+        a = a * (leaving[..., None] * g[:, None] * self.gate.shape[0] ** -0.5)
+        k = Rows.apply((self.kinds * self.moving).to(dtype).reshape(-1, 64), self.piece_of[men] * 64 + squares)
+        scores = PairScores.apply(a, rows_b.to(dtype), self.place_to.to(dtype), codes) + k
+        return ToMoves.apply(scores, squares, self.plain, self.promotions).reshape(*h.shape[:-1], MOVES)
+
+
+def _table(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.randn(*shape) * 0.5)
+
+
+def _move_tables() -> dict[str, Tensor]:
+    """plain (64, 64): id of the move between two squares, V where there is none. promotions (22,): 64 x source + target of the
+    moves to the last rank that promote, in the vocabulary's order, where each stands for four ids."""
+    plain = np.where(ID_OF[:, :, 0] >= 0, ID_OF[:, :, 0], MOVES).astype(np.int64)
+    up = np.flatnonzero((PROMOTION == 1) & (TARGET >= 56))
+    return {
+        "plain": torch.from_numpy(plain), "promotions": torch.from_numpy(SOURCE[up].astype(np.int64) * 64 + TARGET[up]),
+    }  # fmt: skip
+
+
+@torch.library.custom_op("transcendence::rows_gradient", mutates_args=())
+def _rows_gradient(gradient: Tensor, rows: Tensor, count: int) -> Tensor:
+    """(count, R) the sum of ``gradient`` (M, R) over equal ``rows`` (M,). A compiler would add one number at a time, atomically."""
+    out = torch.zeros(count, gradient.shape[1], dtype=gradient.dtype, device=gradient.device)
+    return out.scatter_add_(0, rows[:, None].expand_as(gradient), gradient)
+
+
+@_rows_gradient.register_fake
+def _(gradient: Tensor, rows: Tensor, count: int) -> Tensor:
+    return gradient.new_empty(count, gradient.shape[1])
+
+
+class Rows(torch.autograd.Function):
+    """Rows of a table, as ``F.embedding``."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.count = table.shape[0]
+        return F.embedding(rows, table)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (rows,) = ctx.saved_tensors
+        (gradient,) = gradients
+        return _rows_gradient(gradient.reshape(-1, gradient.shape[-1]).contiguous(), rows.reshape(-1), ctx.count), None
+
+
+class PairScores(torch.autograd.Function):
+    """(N, 16, 64) products of a (N, 16, R) with B's rows: ``rows`` (codes, R) by code and ``places`` (64, R)."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, rows: Tensor, places: Tensor, codes: Tensor) -> Tensor:
+        b = F.embedding(codes, rows).add_(places)
+        ctx.save_for_backward(a, b, codes)
+        ctx.count = len(rows)
+        return torch.bmm(a, b.mT)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        a, b, codes = ctx.saved_tensors
+        (scores,) = gradients
+        by_square = torch.bmm(scores.mT, a)  # (N, 64, R)
+        rows = _rows_gradient(by_square.reshape(-1, a.shape[-1]), codes.reshape(-1), ctx.count)
+        return torch.bmm(scores, b), rows, by_square.sum(dim=0), None
+
+
+class ToMoves(torch.autograd.Function):
+    """(N, V) from (N, 16, 64) scores of pairs of squares; 0 for moves from other squares."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, squares: Tensor, plain: Tensor, promotions: Tensor) -> Tensor:
+        N = len(scores)
+        ids = plain.index_select(0, squares.reshape(-1)).reshape(N, -1)
+        slots = squares.new_full((N, 64), _MEN).scatter_(1, squares, torch.arange(_MEN, device=squares.device).expand(N, -1))
+        places = slots[:, promotions // 64] * 64 + promotions % 64
+        ctx.save_for_backward(ids, places)
+        moves = scores.new_zeros(N, MOVES + 1).scatter_(1, ids, scores.reshape(N, -1))
+        last = F.pad(scores.reshape(N, -1), (0, 64)).gather(1, places)
+        moves[:, _FIRST_PROMOTION : _FIRST_PROMOTION + 88] = last.repeat_interleave(4, dim=1)
+        return moves[:, :MOVES]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        ids, places = ctx.saved_tensors
+        (gradient,) = gradients
+        N = len(gradient)
+        scores = F.pad(F.pad(gradient, (0, 1)).gather(1, ids), (0, 64))
+        last = gradient[:, _FIRST_PROMOTION : _FIRST_PROMOTION + 88].reshape(N, 22, 4).sum(dim=-1)
+        scores.scatter_add_(1, places, last)
+        return scores[:, :-64].reshape(N, _MEN, 64), None, None, None
