@@ -27,14 +27,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from engine.encoding import board_codes
 from training.batches import Reader
 from training.config import DataConfig, ModelConfig
 from training.evaluate import inputs_of
 from training.ingest import ingest
 from training.model import Net
 from training.pgn_out import push_san
-from training.replay import replay
+from training.replay import board_codes, replay
 from training.store import Shard, Store, open_store
 
 ROOT = Path(__file__).parents[1]

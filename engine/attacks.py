@@ -1,106 +1,113 @@
-"""Which squares are attacked by which class of piece, for many positions at once.
+"""What the squares of one board mean to both sides: who attacks them, and how they stand to the two kings.
 
-Knows bitboards: uint64, one bit a square, a1 lowest; and how pieces reach squares. Does not know whose move it is, pins, or
-legality.
+Knows python-chess boards, with bit masks as it has them (an int, a1 lowest). Does not know nets' inputs, or many boards at once
+(``training.attacks`` and ``training.kings`` find the same for whole batches).
 """
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
-Bits = NDArray[np.uint64]
+import chess
 
 ATTACKER_CLASSES = ("none", "pawn", "minor", "rook", "queen", "king")
 """Least valuable attacker of a square; the index is the feature's value."""
 
-_FULL = 0xFFFF_FFFF_FFFF_FFFF
-_NOT_A, _NOT_H = 0xFEFE_FEFE_FEFE_FEFE, 0x7F7F_7F7F_7F7F_7F7F
-_NOT_AB, _NOT_GH = 0xFCFC_FCFC_FCFC_FCFC, 0x3F3F_3F3F_3F3F_3F3F
+KING_CODES = 64
+"""Values of a square's king code, six bits.
 
-# (shift, squares a step may land on): a positive shift goes up the board. Each set has as many steps up as down.
-ROOK_STEPS = ((8, _FULL), (-8, _FULL), (1, _NOT_A), (-1, _NOT_H))
-BISHOP_STEPS = ((9, _NOT_A), (-9, _NOT_H), (7, _NOT_H), (-7, _NOT_A))
-KNIGHT_STEPS = (
-    (17, _NOT_A), (15, _NOT_H), (10, _NOT_AB), (6, _NOT_GH), (-17, _NOT_H), (-15, _NOT_A), (-10, _NOT_GH), (-6, _NOT_AB),
-)  # fmt: skip
-PAWN_STEPS = (((9, _NOT_A), (7, _NOT_H)), ((-7, _NOT_A), (-9, _NOT_H)))  # of the side that moves up, and down
-_SLIDERS = ((3, 4),) * 2 + ((2, 4),) * 2  # rooks and queens along ranks and files, bishops and queens along diagonals
-_PAWNS, _KNIGHTS, _BISHOPS, _ROOKS, _QUEENS, _KINGS = range(6)
+On a square without a man of the mover, what happens when one arrives there: 1 a rook there would attack the opponent's king,
+2 a bishop, 4 a knight, 8 a pawn would; 16 the only check to the mover's king is answered there (the checking piece is taken or
+its line is closed); 32 the mover's king would still stand in the line of a piece that checks it.
+
+On a square with a man of the mover: 0-4 for no pin or a pin along a file, a rank, a diagonal (as a1-h8) or an antidiagonal,
+plus 8 x (0-4) likewise for a line that it closes between a piece of the mover and the opponent's king. The board is taken as it
+stands: a man that moves away still closes the lines behind it. All from the mover's side, so Black's diagonals are turned over.
+"""
+
+_FILE, _RANK, _DIAGONAL, _ANTIDIAGONAL = range(4)
 
 
-def least_attackers(sides: Bits) -> NDArray[np.uint8]:
-    """(2, N, 64) index into ATTACKER_CLASSES of each square's least valuable attacker, of the first and the second side.
-
-    ``sides`` (2, 6, N) holds both sides' pawns, knights, bishops, rooks, queens and kings; the first side's pawns move up.
-    """
-    pawn, minor, rook, queen, king = _attacks_by_class(sides)
+def least_attackers(board: chess.Board, side: chess.Color) -> tuple[int, int, int]:
+    """Three masks, the bits of each square's index into ATTACKER_CLASSES for the attackers of ``side``."""
+    own = board.occupied_co[side]
+    pawn, minor, rook, queen, king = (
+        _pawn_attacks(board.pawns & own, side), _attacked(board, (board.knights | board.bishops) & own),
+        _attacked(board, board.rooks & own), _attacked(board, board.queens & own), _attacked(board, board.kings & own),
+    )  # fmt: skip
     minor &= ~pawn
-    lower = pawn | minor
-    rook &= ~lower
-    lower |= rook
-    queen &= ~lower
-    king &= ~(lower | queen)
-    planes = np.stack([pawn | rook | king, minor | rook, queen | king])
-    bits = np.unpackbits(planes.view(np.uint8).reshape(*planes.shape, 8), axis=-1, bitorder="little")
-    bits[1] <<= 1
-    bits[2] <<= 2
-    found: NDArray[np.uint8] = bits[0] | bits[1] | bits[2]
-    return found
+    rook &= ~(pawn | minor)
+    queen &= ~(pawn | minor | rook)
+    king &= ~(pawn | minor | rook | queen)
+    return pawn | rook | king, minor | rook, queen | king
 
 
-def _attacks_by_class(sides: Bits) -> tuple[Bits, Bits, Bits, Bits, Bits]:
-    """(2, N) squares attacked by each side's pawns, minors, rooks, queens and king. Queens slide along with the others."""
-    empty = ~np.bitwise_or.reduce(sides, axis=(0, 1))
-    straight, diagonal = _slid(sides[:, _SLIDERS], empty)  # (2, 2, N) each: side, and whether a queen
-    return (
-        np.stack([stepped(side[_PAWNS], steps) for side, steps in zip(sides, PAWN_STEPS, strict=True)]),
-        stepped(sides[:, _KNIGHTS], KNIGHT_STEPS) | diagonal[:, 0],
-        straight[:, 0],
-        diagonal[:, 1] | straight[:, 1],
-        stepped(sides[:, _KINGS], ROOK_STEPS + BISHOP_STEPS),
-    )
+def _pawn_attacks(pawns: int, side: chess.Color) -> int:
+    if side == chess.WHITE:
+        return chess.shift_up_left(pawns) | chess.shift_up_right(pawns)
+    return chess.shift_down_left(pawns) | chess.shift_down_right(pawns)
 
 
-@functools.cache
-def directions(steps: tuple[tuple[int, int], ...], trailing: int) -> list[tuple[np.ufunc, Bits, Bits]]:
-    """Steps up the board, and steps down, each as a shift, its distances and its masks with ``trailing`` axes behind.
-
-    All directions go through one call each: on few positions the number of calls is what takes time."""
-    ways = (np.left_shift, [s for s in steps if s[0] > 0]), (np.right_shift, [s for s in steps if s[0] < 0])
-    shape = (-1, *[1] * trailing)
-    return [
-        (
-            shift,
-            np.array([abs(d) for d, _ in way], np.uint64).reshape(shape),
-            np.array([m for _, m in way], np.uint64).reshape(shape),
-        )
-        for shift, way in ways
-        if way
-    ]
+def _attacked(board: chess.Board, men: int) -> int:
+    mask = 0
+    for square in chess.scan_reversed(men):
+        mask |= board.attacks_mask(square)
+    return mask
 
 
-def stepped(bits: Bits, steps: tuple[tuple[int, int], ...]) -> Bits:
-    reached = np.zeros_like(bits)
-    for shift, distances, masks in directions(steps, bits.ndim):
-        reached |= np.bitwise_or.reduce(shift(bits, distances) & masks, axis=0)
-    return reached
+def king_code_planes(board: chess.Board) -> tuple[int, ...]:
+    """Six masks, the bits of each square's king code (see KING_CODES)."""
+    us, them = board.turn, not board.turn
+    king, target = board.king(us), board.king(them)
+    if king is None or target is None:
+        return (0,) * 6
+    own, occupied = board.occupied_co[us], board.occupied
+    straight = chess.BB_RANK_ATTACKS[target][chess.BB_RANK_MASKS[target] & occupied]
+    straight |= chess.BB_FILE_ATTACKS[target][chess.BB_FILE_MASKS[target] & occupied]
+    diagonal = chess.BB_DIAG_ATTACKS[target][chess.BB_DIAG_MASKS[target] & occupied]
+    arriving = (
+        straight, diagonal, chess.BB_KNIGHT_ATTACKS[target], chess.BB_PAWN_ATTACKS[them][target], *_replies(board, king)
+    )  # fmt: skip
+    leaving = _numbered(_closed(board, king, them), us) + _numbered(_closed(board, target, us), us)
+    return tuple((there & ~own) | (man & own) for there, man in zip(arriving, leaving, strict=True))
 
 
-def _slid(bits: Bits, empty: Bits) -> tuple[Bits, Bits]:
-    """Squares attacked along ranks and files, and along diagonals, each (2, 2, N), by (2, 4, 2, N) sliders of each direction
-    of ``ROOK_STEPS + BISHOP_STEPS`` up or down: Kogge-Stone fill, three doublings reach all seven squares."""
-    rays = np.moveaxis(bits, 1, 0)
-    straight, diagonal = np.zeros((2, *rays.shape[1:]), np.uint64)
-    for shift, distances, masks in directions(ROOK_STEPS + BISHOP_STEPS, 3):
-        ray, free = rays, empty & masks
-        for doubling in (1, 2, 4):
-            far = distances * np.uint64(doubling)
-            ray = ray | (free & shift(ray, far))
-            free = free & shift(free, far)
-        landed = shift(ray, distances) & masks
-        straight |= landed[0] | landed[1]
-        diagonal |= landed[2] | landed[3]
-    return straight, diagonal
+def _replies(board: chess.Board, king: chess.Square) -> tuple[int, int]:
+    """Squares where the only check to ``king`` is answered, and squares beside it in the line of a piece that checks it."""
+    checkers = board.checkers_mask()
+    answers = shadow = 0
+    for checker in chess.scan_reversed(checkers):
+        between = chess.between(king, checker) | chess.BB_SQUARES[checker]
+        if checkers == chess.BB_SQUARES[checker]:
+            answers = between
+        if chess.BB_SQUARES[checker] & (board.rooks | board.bishops | board.queens):
+            shadow |= chess.BB_KING_ATTACKS[king] & chess.ray(king, checker) & ~between
+    return answers, shadow
+
+
+def _closed(board: chess.Board, king: chess.Square, side: chess.Color) -> Iterator[tuple[int, int]]:
+    """Each line from ``king`` to a slider of ``side`` that one man closes: its axis, and the man."""
+    straight = (chess.BB_RANK_ATTACKS[king][0] | chess.BB_FILE_ATTACKS[king][0]) & (board.rooks | board.queens)
+    diagonal = chess.BB_DIAG_ATTACKS[king][0] & (board.bishops | board.queens)
+    for slider in chess.scan_reversed((straight | diagonal) & board.occupied_co[side]):
+        men = chess.between(king, slider) & board.occupied
+        if men and not men & (men - 1):
+            yield _axis(king, slider), men
+
+
+def _axis(a: chess.Square, b: chess.Square) -> int:
+    files, ranks = (b & 7) - (a & 7), (b >> 3) - (a >> 3)
+    if not (files and ranks):
+        return _RANK if files else _FILE
+    return _DIAGONAL if (files > 0) == (ranks > 0) else _ANTIDIAGONAL
+
+
+def _numbered(closed: Iterator[tuple[int, int]], us: chess.Color) -> tuple[int, int, int]:
+    """The bits of 1 + the axis, as ``us`` sees it."""
+    masks = [0, 0, 0, 0]
+    for axis, men in closed:
+        masks[axis] |= men
+    file, rank, diagonal, antidiagonal = masks
+    if us == chess.BLACK:
+        diagonal, antidiagonal = antidiagonal, diagonal
+    return file | diagonal, rank | diagonal, antidiagonal

@@ -16,8 +16,7 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.attacks import ATTACKER_CLASSES, Bits, least_attackers
-from engine.kings import KING_CODES, king_codes
+from engine.attacks import ATTACKER_CLASSES, king_code_planes, least_attackers
 from engine.vocabulary import FLIP, ID_OF
 
 PIECE_CODES = 13
@@ -31,7 +30,7 @@ BOARD_CODES = {"none": 1, "sum": PIECE_CODES, "attacks": PIECE_CODES * ATTACK_CO
 """How many values a square of the ``board`` input takes, by the net's ``board_input``.
 
 ``sum`` takes the piece code alone; with attacks the code is ``piece * ATTACK_CODES + attack code``. A net with ``checks`` has
-``KING_CODES`` times as many: ``king code * BOARD_CODES[board_input] + code`` (see ``engine.kings``).
+``KING_CODES`` times as many: ``king code * BOARD_CODES[board_input] + code`` (see ``engine.attacks.KING_CODES``).
 """
 
 STATE_SIZES = (16, 9, 3, 8)
@@ -50,9 +49,6 @@ RATINGS_SIZES = (RATING_BUCKETS, RATING_BUCKETS, 5)
 
 
 _FIFTY: list[int] = FIFTY_LIMITS.tolist()
-_PIECE_VALUES = np.array([1, 2, 3, 4, 5, 6, 6], np.uint8)  # of the six kinds, and what the opponent's men add
-_MEN = np.arange(1, PIECE_CODES, dtype=np.uint8)[:, None, None]
-_BLOCK = 4096  # positions whose bitboards stay in the processor's cache while they are worked on
 
 
 class Scale(IntEnum):
@@ -94,41 +90,42 @@ def move_id(move: chess.Move, turn: chess.Color) -> int:
     return found
 
 
-def piece_codes(board: chess.Board) -> NDArray[np.uint8]:
-    """(64,) code of each square's piece (see PIECE_CODES), from the mover's side."""
-    own = board.occupied_co[board.turn]
-    men = (board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings, board.occupied & ~own)
-    planes = np.array(men, np.uint64)
-    if not board.turn:
+def board_codes(board: chess.Board, board_input: str, *, checks: bool = False) -> NDArray[np.uint16]:
+    """(64,) the ``board`` input (see BOARD_CODES) of a net with this ``board_input``, from the mover's side."""
+    if board_input == "none":
+        return np.zeros(64, np.uint16)
+    us = board.turn
+    men = (board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings, board.occupied_co[not us])
+    attacks = (*least_attackers(board, us), *least_attackers(board, not us)) if _attacks(board_input) else ()
+    planes = np.array((*men, *attacks, *(king_code_planes(board) if checks else ())), np.uint64)
+    if not us:
         planes.byteswap(inplace=True)  # a byte is a rank, so this turns the board upside down
-    bits = np.unpackbits(planes.view(np.uint8).reshape(7, 8), axis=1, bitorder="little")
-    codes: NDArray[np.uint8] = _PIECE_VALUES @ bits
+    bits = np.unpackbits(planes.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
+    codes: NDArray[np.uint16] = _plane_values(board_input, checks) @ bits
     return codes
 
 
-def board_codes(pieces: NDArray[np.uint8], board_input: str, *, checks: bool = False) -> NDArray[np.uint16]:
-    """(N, 64) the ``board`` input of a net with this ``board_input`` (see BOARD_CODES) for (N, 64) piece codes."""
+def _attacks(board_input: str) -> bool:
+    return BOARD_CODES[board_input] > PIECE_CODES
+
+
+@functools.cache
+def _plane_values(board_input: str, checks: bool) -> NDArray[np.uint16]:
+    """What a bit of each of the planes of ``board_codes`` adds to a square's code."""
+    pieces, own, enemy, kings = (1, 2, 3, 4, 5, 6, 6), len(ATTACKER_CLASSES), 1, BOARD_CODES[board_input]
+    values = [value * BOARD_CODES[board_input] // PIECE_CODES for value in pieces]
+    if _attacks(board_input):
+        values += [side << bit for side in (own, enemy) for bit in range(3)]
+    if checks:
+        values += [kings << bit for bit in range(6)]
+    return np.array(values, np.uint16)
+
+
+def men_on(codes: NDArray[np.integer], board_input: str) -> NDArray[np.int64]:
+    """(...,) men on the board for (..., 64) codes of a net that sees it, with king codes or without."""
     count = BOARD_CODES[board_input]
-    if count == 1:
-        return np.zeros(pieces.shape, np.uint16)
-    codes = pieces.astype(np.uint16)
-    if count == PIECE_CODES and not checks:
-        return codes
-    for begin in range(0, len(pieces), _BLOCK):
-        sides = _bitboards(pieces[begin : begin + _BLOCK])
-        block = codes[begin : begin + _BLOCK]
-        if count > PIECE_CODES:
-            own, enemy = least_attackers(sides)
-            block *= np.uint16(ATTACK_CODES)
-            block += own * np.uint8(len(ATTACKER_CLASSES)) + enemy
-        if checks:
-            block += king_codes(sides) * np.uint16(count)
-    return codes
-
-
-def _bitboards(pieces: NDArray[np.uint8]) -> Bits:
-    """(2, 6, N) both sides' pawns, knights, bishops, rooks, queens and kings, the mover's first, for (N, 64) piece codes."""
-    return np.packbits(pieces == _MEN, axis=2, bitorder="little").view(np.uint64).reshape(2, 6, len(pieces))
+    men: NDArray[np.int64] = (codes % count >= count // PIECE_CODES).sum(axis=-1)
+    return men
 
 
 def state_codes(board: chess.Board, repetitions: int) -> NDArray[np.int64]:

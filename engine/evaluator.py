@@ -15,7 +15,7 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import board_codes, move_ids
+from engine.encoding import move_ids
 from engine.errors import PositionError
 from engine.evaluation import Evaluation as Evaluation
 from engine.evaluation import Remembered
@@ -114,7 +114,7 @@ class Evaluator:
                 rows, size, past = [cache.row for cache in caches], shelf.rows, shelf.whole(caches)
             else:
                 rows, size, past = list(range(len(group))), len(group), copied(caches)
-            tokens = _joined([new[i] for i in group], self.net.info.board_input, rows=rows, size=size)
+            tokens = _joined([new[i] for i in group], rows=rows, size=size)
             lengths = [len(new[i]) for i in group]
             yield _Asked(group, rows, lengths, self._start(tokens, past, at_once=len(requests) > _FEW))
 
@@ -151,7 +151,7 @@ def _groups(new: dict[int, Plies]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _joined(plies: Sequence[Plies], board_input: str, *, rows: Sequence[int], size: int) -> Tokens:
+def _joined(plies: Sequence[Plies], *, rows: Sequence[int], size: int) -> Tokens:
     """New plies of several games as rows of a batch of ``size``, padded on the right; the other rows hold nothing."""
     lengths = [len(new) for new in plies]
     longest = max(lengths)
@@ -162,10 +162,8 @@ def _joined(plies: Sequence[Plies], board_input: str, *, rows: Sequence[int], si
         spaced[at] = flat
         return spaced.reshape(size, longest, *flat.shape[1:])
 
-    boards = board_codes(np.concatenate([new.pieces for new in plies]), board_input)
-    columns = (np.concatenate([getattr(new, name) for new in plies]) for name in ("moves", "state", "ratings"))
-    moves, state, ratings = map(spread, columns)
-    return Tokens(moves, spread(boards), state, ratings)
+    columns = (np.concatenate([getattr(new, name) for new in plies]) for name in ("moves", "board", "state", "ratings"))
+    return Tokens(*map(spread, columns))
 
 
 def _evaluation(

@@ -18,8 +18,10 @@ from engine.errors import NetError
 
 DEFAULT_NET = "transcendence.onnx"
 ENVIRONMENT = "TRANSCENDENCE_MODEL"
-CONTRACT = "1"
-"""Version of docs/onnx-contract.md that this program writes and reads."""
+CONTRACT = "2"
+"""Version of docs/onnx-contract.md that this program writes."""
+CONTRACTS = ("1", CONTRACT)
+"""Versions that it reads: nets of version 1 have no king codes in their board input."""
 PREFIX = "transcendence."
 """Of the metadata's keys that are ours."""
 

@@ -15,7 +15,7 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import move_id, piece_codes, position_key, rating_bucket, state_codes
+from engine.encoding import board_codes, move_id, position_key, rating_bucket, state_codes
 from engine.evaluation import packed_move
 from engine.net import NetInfo
 from engine.shelf import Shelf
@@ -36,12 +36,12 @@ class Players:
 
 @dataclass(frozen=True)
 class Plies:
-    """T plies of one game as the net is asked about them, but for attacks: those are found for many games at once."""
+    """T plies of one game as the net is asked about them."""
 
     moves: NDArray[np.int64]
     """(T,)"""
-    pieces: NDArray[np.uint8]
-    """(T, 64) ``engine.encoding.piece_codes``"""
+    board: NDArray[np.uint16]
+    """(T, 64) ``engine.encoding.board_codes``"""
     state: NDArray[np.int64]
     """(T, 4)"""
     ratings: NDArray[np.int64]
@@ -69,7 +69,7 @@ class GameCache:
         self._seen: list[Hashable] = []
         self._digests: list[bytes] = []
         self._led = np.zeros(_FIRST_ROOM, np.int64)  # the move that led to each position, as its mover sees it
-        self._pieces = np.zeros((_FIRST_ROOM, 64), np.uint8)
+        self._codes = np.zeros((_FIRST_ROOM, 64), np.uint16)
         self._state = np.zeros((_FIRST_ROOM, 4), np.int64)
 
     def follow(self, board: chess.Board, players: Players) -> None:
@@ -127,9 +127,10 @@ class GameCache:
         if position < self.base:
             return  # before a long game's base nothing is asked
         while position >= len(self._led):
-            self._led, self._pieces, self._state = _doubled(self._led), _doubled(self._pieces), _doubled(self._state)
+            self._led, self._codes, self._state = _doubled(self._led), _doubled(self._codes), _doubled(self._state)
         self._led[position] = led
-        self._pieces[position], self._state[position] = piece_codes(board), state_codes(board, repetitions)
+        self._codes[position] = board_codes(board, self._info.board_input, checks=self._info.checks)
+        self._state[position] = state_codes(board, repetitions)
 
     def unread(self) -> Plies:
         """The plies that the shelf does not hold yet."""
@@ -138,7 +139,7 @@ class GameCache:
         if begin == self.base:
             led = led.copy()
             led[0] = START
-        return Plies(led, self._pieces[begin:end], self._state[begin:end], self._ratings(begin, end))
+        return Plies(led, self._codes[begin:end], self._state[begin:end], self._ratings(begin, end))
 
     def _ratings(self, begin: int, end: int) -> NDArray[np.int64]:
         """(end - begin, 3) of those positions, from their movers' sides."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NetError
-from engine.find import CONTRACT, PREFIX
+from engine.find import CONTRACTS, PREFIX
 from engine.find import find_net as find_net
 from engine.vocabulary import MOVES, vocabulary_hash
 
@@ -40,6 +40,8 @@ class NetInfo:
     """Plies it sees at once."""
     board_input: str
     """none, sum, attacks, …: see ``engine.encoding.BOARD_CODES``."""
+    checks: bool
+    """Whether its board input carries king codes: see ``engine.kings``."""
     rating_input: bool
     precision: str
     """fp32, int8 or fp16."""
@@ -176,8 +178,11 @@ def _checked_info(session: Any, path: Path, *, device: str, note: str) -> NetInf
     facts = {key.removeprefix(PREFIX): value for key, value in props.items() if key.startswith(PREFIX)}
     if "contract" not in facts:
         raise NetError(f"{path} is an ONNX file, but no net of this program (no transcendence.contract in its metadata)")
-    if facts["contract"] != CONTRACT:
-        raise NetError(f"{path} follows contract {facts['contract']}, this program reads {CONTRACT}; export the net again")
+    if facts["contract"] not in CONTRACTS:
+        raise NetError(
+            f"{path} follows contract {facts['contract']}, this program reads {' and '.join(CONTRACTS)}; export the net again "
+            f"with this version, or use the version of the program that wrote it"
+        )
     if facts.get("vocabulary") != vocabulary_hash():
         raise NetError(
             f"{path} was made for the move vocabulary {facts.get('vocabulary')}, this program has {vocabulary_hash()}; "
@@ -197,7 +202,8 @@ def _info(facts: dict[str, str], path: Path, *, device: str, note: str) -> NetIn
     return NetInfo(
         name=str(model["name"]), layers=int(model["layers"]), heads=int(model["heads"]), head_width=int(model["head_width"]),
         width=int(model["width"]), context=int(model["context"]), board_input=str(model["board_input"]),
-        rating_input=bool(model["rating_input"]), precision=facts["precision"], path=path, device=device, note=note,
+        checks=bool(model.get("checks", False)), rating_input=bool(model["rating_input"]), precision=facts["precision"],
+        path=path, device=device, note=note,
         training=json.loads(facts.get("training", "{}")), play=json.loads(facts.get("play", "{}")),
     )  # fmt: skip
 

@@ -14,11 +14,11 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import board_codes
 from engine.errors import ConfigError
 from engine.vocabulary import FLIP, MOVE_ID, START, UCI_MOVES
 from training.batches import start_of
-from training.replay import replay
+from training.config import ModelConfig
+from training.replay import board_codes, replay
 from training.store import open_store
 
 Arrays = dict[str, NDArray[Any]]
@@ -43,13 +43,13 @@ class Transcript:
             yield board
             board.push(chess.Move.from_uci(UCI_MOVES[move]))
 
-    def inputs(self, board_input: str) -> Arrays:
-        """The whole game as a net's inputs, batch dimension 1, ratings unknown."""
+    def inputs(self, model: ModelConfig) -> Arrays:
+        """The whole game as the inputs of a net of this shape, batch dimension 1, ratings unknown."""
         starts = {0: start_of(self.fen)} if self.fen else None
         positions = replay(self.moves, np.array([0, len(self)]), starts)
         led = np.append(np.uint16(START), self.moves[:-1])
         arrays: Arrays = {"moves": np.where(positions.black, FLIP[led], led), "state": positions.state}
-        arrays["board"] = board_codes(positions.pieces, board_input)
+        arrays["board"] = board_codes(positions.pieces, model.board_input, checks=model.checks)
         arrays["ratings"] = np.zeros((len(self), 3), np.int64)
         return {name: array[None].astype(np.int64) for name, array in arrays.items()}
 

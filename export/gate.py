@@ -142,7 +142,7 @@ def _elo(score: float) -> float:
 def _log_p(net: OnnxNet, game: Transcript) -> NDArray[np.float32]:
     """(T, MOVES) log-probabilities of all moves at every position of one game."""
     empty = net.empty(1)
-    answer, _, _ = net(game.inputs(net.config.board_input), empty, empty, np.zeros(1, np.int64))
+    answer, _, _ = net(game.inputs(net.config), empty, empty, np.zeros(1, np.int64))
     logits = answer[0, :, :-3].astype(np.float64)
     top = logits.max(axis=-1, keepdims=True)
     log_p: Floats = (logits - top - np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))).astype(np.float32)

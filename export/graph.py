@@ -78,8 +78,8 @@ def model_metadata(config: ModelConfig, name: str) -> dict[str, Any]:
     """What the engine must know to feed the net."""
     return {
         "name": name, "layers": config.layers, "heads": config.heads, "head_width": config.head_width, "width": config.width,
-        "context": config.context, "board_input": config.board_input, "rating_input": config.rating_input,
-        "board_codes": BOARD_CODES[config.board_input],
+        "context": config.context, "board_input": config.board_input, "move_rank": config.move_rank, "checks": config.checks,
+        "rating_input": config.rating_input, "board_codes": BOARD_CODES[config.board_input],
     }  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def verify(net: Net, path: Path, *, games: Sequence[Transcript]) -> Agreement:
     """Compare ``net`` with the ONNX file on every position of ``games``. Raises NetError when they disagree."""
     config = net.config
     cut = [Transcript(game.moves[: config.context], game.fen) for game in games]
-    inputs = [game.inputs(config.board_input) for game in cut]
+    inputs = [game.inputs(config) for game in cut]
     wanted = [_torch_answer(net, game) for game in inputs]
     onnx_net, blind = OnnxNet(path, config), config.board_input == "none"
     pairs = list(zip(inputs, wanted, strict=True))
@@ -179,7 +179,7 @@ def _by_engine(net: Net, path: Path, games: Sequence[Transcript], *, beyond: int
 
 def _rebased_answers(net: Net, game: Transcript) -> Iterator[Floats]:
     """(MOVES + 3,) for each position in turn, read by torch from where the context has room for it."""
-    context, whole = net.config.context, game.inputs(net.config.board_input)
+    context, whole = net.config.context, game.inputs(net.config)
     base, answers = 0, _torch_answer(net, {name: array[:, :context] for name, array in whole.items()})
     for ply in range(len(game)):
         if base_of(ply, context) != base:

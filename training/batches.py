@@ -20,11 +20,11 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import RATING_BUCKETS, board_codes
+from engine.encoding import RATING_BUCKETS
 from engine.errors import DataError
 from engine.vocabulary import FLIP, START
 from training.config import DataConfig, ModelConfig
-from training.replay import Start, mover_moves, replay
+from training.replay import Start, board_codes, mover_moves, replay
 from training.store import Shard, Store
 from training.weighting import RatingWeights
 

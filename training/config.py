@@ -57,10 +57,13 @@ class ModelConfig:
             raise ConfigError(f"model.move_rank must be 0 (no product over squares) or more, got {self.move_rank}")
         if self.move_rank and self.board_input == "none":
             raise ConfigError(
-                f"model.move_rank {self.move_rank} needs a board, and model.board_input is none; give move_rank 0 or another input"
+                f"model.move_rank {self.move_rank} needs a board, and model.board_input is none; give move_rank 0 or another "
+                f"board_input"
             )
         if self.checks and not self.move_rank:
-            raise ConfigError("model.checks is a part of the product over squares; give model.move_rank (e.g. 64), or checks false")
+            raise ConfigError(
+                "model.checks is a part of the product over squares; give model.move_rank (e.g. 64), or checks false"
+            )
 
     @property
     def head_width(self) -> int:

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.attacks import ATTACKER_CLASSES, BISHOP_STEPS, KNIGHT_STEPS, PAWN_STEPS, ROOK_STEPS
+from engine.attacks import ATTACKER_CLASSES
 from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
 from engine.vocabulary import PROMOTION, SOURCE, TARGET
 from training import replay
+from training.attacks import BISHOP_STEPS, KNIGHT_STEPS, PAWN_STEPS, ROOK_STEPS
 
 _PAWN, _ROOK, _KING, _BLACK = 1, 4, 6, 6
 Step = tuple[int, int]
@@ -119,16 +120,19 @@ class _Games:
         self._put(rows, squares, torch.where(chosen, pieces, self.board[rows, squares]))
 
 
-def board_codes(pieces: Tensor, board_input: str) -> Tensor:
-    """(P, 64) int64 ``board`` input, as ``engine.encoding.board_codes``."""
-    codes = BOARD_CODES[board_input]
-    if codes == 1:
+def board_codes(pieces: Tensor, board_input: str, *, checks: bool = False) -> Tensor:
+    """(P, 64) int64 ``board`` input, as ``training.replay.board_codes``."""
+    count = BOARD_CODES[board_input]
+    if count == 1:
         return torch.zeros(pieces.shape, dtype=torch.int64, device=pieces.device)
-    if codes == PIECE_CODES:
-        return pieces.long()
+    codes = pieces.long()
+    if count == PIECE_CODES and not checks:
+        return codes
     sides = torch.stack([_bitboard(pieces == kind) for kind in range(1, PIECE_CODES)]).view(2, 6, -1)
-    attackers = _least_attackers(sides)
-    return pieces.long() * ATTACK_CODES + attackers[0] * len(ATTACKER_CLASSES) + attackers[1]
+    if count > PIECE_CODES:
+        attackers = _least_attackers(sides)
+        codes = codes * ATTACK_CODES + attackers[0] * len(ATTACKER_CLASSES) + attackers[1]
+    return codes + count * _king_codes(sides) if checks else codes
 
 
 def _bitboard(squares: Tensor) -> Tensor:
@@ -167,10 +171,8 @@ def _slid(bits: Tensor, empty: Tensor, steps: tuple[Step, ...]) -> Tensor:
 
 
 def _least_attackers(sides: Tensor) -> Tensor:
-    """(2, P, 64) class of each square's least attacker for (2, 6, P) bitboards, as ``engine.attacks.least_attackers``."""
-    occupied = torch.zeros_like(sides[0, 0])
-    for board in sides.flatten(0, 1):
-        occupied = occupied | board
+    """(2, P, 64) class of each square's least attacker for (2, 6, P) bitboards, as ``training.attacks.least_attackers``."""
+    occupied = _joined(sides.flatten(0, 1))
     pawns, knights, bishops, rooks, queens, kings = sides.unbind(1)
     straight = _slid(torch.stack([rooks, queens]), ~occupied, ROOK_STEPS)
     diagonal = _slid(torch.stack([bishops, queens]), ~occupied, BISHOP_STEPS)
@@ -186,3 +188,48 @@ def _least_attackers(sides: Tensor) -> Tensor:
     for value, bits in reversed(list(enumerate(classes, start=1))):  # the less valuable overwrite the more valuable
         found = torch.where((bits[..., None] >> places) & 1 == 1, value, found)
     return found
+
+
+def _king_codes(sides: Tensor) -> Tensor:
+    """(P, 64) the king code of each square for (2, 6, P) bitboards, as ``training.kings.king_codes``."""
+    own, enemy = (_joined(side) for side in sides)
+    empty, (king, target) = ~(own | enemy), sides[:, 5]
+    nothing = torch.zeros_like(king)
+    pins, lines, seen, answers, shadow, checks = [nothing] * 4, [nothing] * 4, [nothing] * 2, nothing, nothing, nothing
+    for number, (shift, mask) in enumerate(ROOK_STEPS + BISHOP_STEPS):
+        axis, (straight, back) = number // 2, (number < 4, (ROOK_STEPS + BISHOP_STEPS)[number ^ 1])
+        sliders = (sides[:, 3] if straight else sides[:, 2]) | sides[:, 4]
+        views = _slid(sides[:, 5], empty, ((shift, mask),))
+        first = views & ~empty
+        beyond = _slid(first, empty, ((shift, mask),)) & ~empty
+        pins[axis] = pins[axis] | torch.where(beyond[0] & sliders[1] != 0, first[0] & own, nothing)
+        lines[axis] = lines[axis] | torch.where(beyond[1] & sliders[0] != 0, first[1] & own, nothing)
+        seen[not straight] = seen[not straight] | views[1]
+        checking = first[0] & sliders[1] != 0
+        answers = answers | torch.where(checking, views[0], nothing)
+        shadow = shadow | torch.where(checking, _stepped(king, (back,)), nothing)
+        checks = checks + checking
+    for men in (_stepped(king, KNIGHT_STEPS) & sides[1, 1], _stepped(king, PAWN_STEPS[0]) & sides[1, 0]):
+        answers, checks = answers | men, checks + (men != 0)
+    answers = torch.where(checks == 1, answers, nothing)
+    arriving = (*seen, _stepped(target, KNIGHT_STEPS), _stepped(target, PAWN_STEPS[1]), answers, shadow)
+    planes = [
+        (there & ~own) | (leaving & own) for leaving, there in zip(_numbered(pins) + _numbered(lines), arriving, strict=True)
+    ]
+    places = torch.arange(64, device=sides.device)
+    bits = [((plane[:, None] >> places) & 1) << i for i, plane in enumerate(planes)]
+    return _joined(torch.stack(bits))
+
+
+def _numbered(by_axis: list[Tensor]) -> list[Tensor]:
+    """Bit planes of 1 + the number of the axis."""
+    file, rank, diagonal, antidiagonal = by_axis
+    return [file | diagonal, rank | diagonal, antidiagonal]
+
+
+def _joined(parts: Tensor) -> Tensor:
+    """All bits of (n, ...) parts."""
+    joined = torch.zeros_like(parts[0])
+    for part in parts:
+        joined = joined | part
+    return joined

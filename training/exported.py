@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.attacks import KING_CODES
 from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES, RATINGS_SIZES, STATE_SIZES
 from engine.errors import ConfigError
-from engine.find import CONTRACT, PREFIX
+from engine.find import CONTRACTS, PREFIX
 from engine.vocabulary import MOVES, START, vocabulary_hash
 from training.config import ModelConfig, from_dict
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Values = NDArray[Any]
 
 _READABLE = ("none", "sum", "attacks")
-_SHAPE = ("layers", "width", "heads", "context", "board_input", "rating_input")
+_SHAPE = ("layers", "width", "heads", "context", "board_input", "move_rank", "checks", "rating_input")
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,12 @@ def _load(path: Path) -> onnx.ModelProto:
 def _metadata(proto: onnx.ModelProto, path: Path) -> dict[str, Any]:
     """What the net says of itself, if this program can read it."""
     values = {p.key.removeprefix(PREFIX): p.value for p in proto.metadata_props}
-    mine = {"contract": CONTRACT, "vocabulary": vocabulary_hash()}
+    mine = {"contract": CONTRACTS, "vocabulary": (vocabulary_hash(),)}
     for key, wanted in mine.items():
-        if values.get(key) != wanted:
+        if values.get(key) not in wanted:
             raise ConfigError(
-                f"expected a net that bin/export wrote, with {PREFIX}{key} {wanted}, got {values.get(key)} in {path}; "
-                f"begin from the folder of the run it came from"
+                f"expected a net that bin/export wrote, with {PREFIX}{key} {' or '.join(wanted)}, got {values.get(key)} in "
+                f"{path}; begin from the folder of the run it came from"
             )
     try:
         told = {key: json.loads(values[key]) for key in ("model", "training")}
@@ -186,10 +187,12 @@ def _weights(graph: _Graph, model: ModelConfig) -> Iterator[tuple[str, Values]]:
         yield "state.weight", graph.table("net.state.weight", (sum(STATE_SIZES), W))
     if model.rating_input:
         yield "ratings.weight", graph.table("net.ratings.weight", (sum(RATINGS_SIZES), W))
+    for name, shape in _pair_tables(model):
+        yield f"pairs.{name}", graph.table(f"net.pairs.{name}", shape)
     shapes = dict(_matrix_shapes(model))
     if len(graph.matrices) != len(shapes):
         raise ConfigError(
-            f"expected {len(shapes)} matrices for {model.layers} blocks and two heads in {graph.path}, got "
+            f"expected {len(shapes)} matrices for {model.layers} blocks and the heads in {graph.path}, got "
             f"{len(graph.matrices)}; begin from the folder of the run it came from"
         )
     for (name, shape), values in zip(shapes.items(), graph.matrices, strict=True):
@@ -206,4 +209,18 @@ def _matrix_shapes(model: ModelConfig) -> Iterator[tuple[str, tuple[int, int]]]:
         yield f"blocks.{i}.up", (hidden, W)
         yield f"blocks.{i}.down", (W, hidden)
     yield "move_head", (MOVES, W)
+    if model.move_rank:
+        yield "pairs.gate", (model.move_rank, W)
     yield "wdl_head", (3, W)
+
+
+def _pair_tables(model: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of the tables of ``training.move_head.SquarePairs``, where a net of this shape has one."""
+    R, C = model.move_rank, BOARD_CODES[model.board_input]
+    if R:
+        yield "gate_bias", (R,)
+        yield "kinds", (PIECE_CODES, 64, 64)
+        yield from ((f"place_{end}", (64, R)) for end in ("from", "to"))
+        yield from ((f"code_{end}", (C, R)) for end in ("from", "to"))
+    if model.checks:
+        yield from ((f"king_{end}", (KING_CODES, R)) for end in ("from", "to"))

@@ -148,11 +148,11 @@ def boards_on(device: torch.device) -> Boards:
 
     def boards(
         moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
-        board_input: str,
+        board_input: str, checks: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         pieces, state, _ = tables.positions(moves, offsets, starts)
         places = torch.from_numpy(order).to(device)
-        return board_codes(pieces, board_input).short()[places], state[places]
+        return board_codes(pieces, board_input, checks=checks).short()[places], state[places]
 
     return boards
 

@@ -1,16 +1,19 @@
 """Weights to begin with: another run's, or an exported net's.
 
-Knows where they come from and what is worth recording of it. Does not know how a run uses them, or how a graph is read
-(``training.exported`` does).
+Knows where they come from, what is worth recording of it, and how a net begins that has more parts. Does not know how a run
+uses them, or how a graph is read (``training.exported`` does).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from engine.errors import ConfigError
@@ -43,6 +46,21 @@ def read_weights(path: Path) -> Initial:
         f"expected a run's folder (with {checkpoint.CONFIG} and {checkpoint.WEIGHTS}) or a net that bin/export wrote (.onnx) "
         f"at --init {path}, got {came}"
     )
+
+
+def grown(model: ModelConfig, wanted: ModelConfig) -> ModelConfig:
+    """``model`` with the parts that ``wanted`` has and it lacks, of those that can begin without changing what a net says."""
+    return dataclasses.replace(model, move_rank=model.move_rank or wanted.move_rank, checks=model.checks or wanted.checks)
+
+
+def fitted(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``weights`` and, for parts that only the ``fresh`` state of a grown net has, weights that leave its answers as they were.
+
+    A fresh product over squares adds nothing, for its gate is zero; tables that join a trained one are zero themselves.
+    """
+    keeps = not any(name.startswith("pairs.") for name in weights)
+    added = {name: values if keeps else torch.zeros_like(values) for name, values in fresh.items() if name not in weights}
+    return dict(weights) | added
 
 
 def name_of(path: Path) -> str:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
+from engine.encoding import men_on
 from engine.errors import DataError, TranscendenceError
 from training.batches import Rows
 from training.checkpoint import load_net, replace_text
@@ -97,10 +97,9 @@ def map_of(net: Net, rows: Rows, *, plies: int, seed: int = 1) -> Map:
 
 
 def _men(rows: Rows, board_input: str) -> Floats:
-    if BOARD_CODES[board_input] < PIECE_CODES:
+    if board_input == "none":
         return np.full(rows.moves.size, np.nan)
-    empty = ATTACK_CODES if BOARD_CODES[board_input] > PIECE_CODES else 1
-    return np.asarray((rows.board.reshape(-1, 64) >= empty).sum(axis=1), np.float64)
+    return men_on(rows.board.reshape(-1, 64), board_input).astype(np.float64)
 
 
 def as_text(found: Map) -> str:

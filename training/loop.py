@@ -32,6 +32,7 @@ from training.batches import Reader, check_games
 from training.config import Config, RunConfig
 from training.evaluate import Metrics, Validation, evaluate, load_validation
 from training.feed import Batch, ways_for
+from training.initial import fitted
 from training.model import Net, flops_per_ply
 from training.optimizer import make_optimizers, rate_at, set_rate
 from training.progress import Progress
@@ -137,7 +138,7 @@ class Trainer:
         torch.manual_seed(config.run.seed)
         self.net = Net(config.model)
         if weights is not None:
-            self.net.load_state_dict(weights)
+            self.net.load_state_dict(fitted(weights, self.net.state_dict()))
         self.average = Average(self.net, config.optimizer.ema) if config.optimizer.ema else None
         self._sharded = config.run.parallel == "fsdp" and processes.world > 1
         for net in [self.net] if self.average is None else [self.net, self.average.net]:

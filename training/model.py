@@ -282,12 +282,12 @@ class Net(nn.Module):
             x = x + self.ratings(ratings)
         return _rms(x)
 
-    def heads_of(self, x: Tensor, board: Tensor) -> tuple[Tensor, Tensor]:
-        """Move logits (B, T, MOVES) and WDL logits (B, T, 3)."""
+    def heads_of(self, x: Tensor, board: Tensor, *, playing: bool = False) -> tuple[Tensor, Tensor]:
+        """Move logits (B, T, MOVES) and WDL logits (B, T, 3); ``playing`` chooses what suits few positions and the exporter."""
         x = _rms(x)
         logits = F.linear(x, self.move_head)
         if self.pairs is not None:
-            logits = logits + self.pairs(x, board)
+            logits = logits + (self.pairs.everywhere(x, board) if playing else self.pairs(x, board))
         return logits, F.linear(x, self.wdl_head)
 
     def forward(self, moves: Tensor, board: Tensor, state: Tensor, ratings: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
@@ -326,15 +326,16 @@ class Net(nn.Module):
             keys.append(k)
             values.append(v)
             x = block.finish(x, attend_cached(q, (k, v), (past_keys[i], past_values[i]), mask))
-        logits, wdl = self.heads_of(x, board)
+        logits, wdl = self.heads_of(x, board, playing=True)
         return logits, wdl, torch.stack(keys), torch.stack(values)
 
 
 def flops_per_ply(config: ModelConfig) -> float:
     """Model FLOPs of training on one ply, by the usual count: 6 for each weight that is multiplied, 12 L W T for attention
-    over the whole context. Tables are looked up, not multiplied. The small net of conv and squares has its own tokens."""
+    over the whole context. Tables are looked up, not multiplied; pairs of squares count from the mover's 16. The small net of
+    conv and squares has its own tokens."""
     W, C = config.width, config.board_width
-    trunk = config.layers * (4 + 2 * config.mlp_ratio) * W * W + (MOVES + 3) * W
+    trunk = config.layers * (4 + 2 * config.mlp_ratio) * W * W + (MOVES + 3) * W + config.move_rank * (W + 16 * 64)
     board = 0
     if config.board_input == "conv":
         board = config.board_layers * 64 * 18 * C * C + 64 * C * W

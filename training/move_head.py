@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
-from engine.kings import KING_CODES
+from engine.attacks import KING_CODES
+from engine.encoding import BOARD_CODES, PIECE_CODES
 from engine.vocabulary import ID_OF, MOVES, PROMOTION, SOURCE, TARGET
 from training.config import ModelConfig
 
@@ -33,7 +33,7 @@ class SquarePairs(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         R, C = config.move_rank, BOARD_CODES[config.board_input]
-        self.codes, self.checks = C, config.checks
+        self.codes, self.codes_a_piece, self.checks = C, C // PIECE_CODES, config.checks
         self.gate = nn.Parameter(torch.zeros(R, config.width))
         self.gate_bias = nn.Parameter(torch.zeros(R))
         self.place_from, self.place_to = _table(64, R), _table(64, R)
@@ -41,26 +41,30 @@ class SquarePairs(nn.Module):
         if config.checks:
             self.king_from, self.king_to = _table(KING_CODES, R), _table(KING_CODES, R)
         self.kinds = nn.Parameter(torch.zeros(PIECE_CODES, 64, 64))
-        pieces = torch.arange(KING_CODES * C if config.checks else C) % C // (C // PIECE_CODES)
+        pieces = torch.arange(KING_CODES * C if config.checks else C) % C // self.codes_a_piece
         moving = (torch.arange(PIECE_CODES) >= 1) & (torch.arange(PIECE_CODES) <= _OWN)
-        self.register_buffer("piece_of", pieces, persistent=False)
-        self.register_buffer("own", moving[pieces], persistent=False)
-        self.register_buffer("moving", moving[:, None, None], persistent=False)
-        for name, table in _move_tables().items():
+        tables = {"piece_of": pieces, "own": moving[pieces], "moving": moving[:, None].float(), "places": torch.arange(64)}
+        for name, table in (tables | _move_tables()).items():
             self.register_buffer(name, table, persistent=False)
 
-    own: Tensor
-    piece_of: Tensor
-    moving: Tensor
+    piece_of: Tensor  # (whole codes,)
+    own: Tensor  # (whole codes,) whether a man of the mover stands there
+    moving: Tensor  # (PIECE_CODES, 1) likewise, as a factor
+    places: Tensor
     plain: Tensor
     promotions: Tensor
+    pair_of_move: Tensor
+
+    def moves_of_pieces(self) -> Tensor:
+        """(PIECE_CODES * 64, 64) what the kind of man on each square adds to its moves; nothing where the mover has none."""
+        return (self.kinds * self.moving[..., None]).reshape(-1, 64)
 
     def rows(self) -> tuple[Tensor, Tensor]:
-        """(codes, R) rows of A and B by the whole code of a square, places left out; A is zero without a man of the mover."""
-        a, b = self.code_from, self.code_to
-        if self.checks:
-            a = (a[None] + self.king_from[:, None]).reshape(-1, a.shape[-1])
-            b = (b[None] + self.king_to[:, None]).reshape(-1, b.shape[-1])
+        """(whole codes, R) the rows of A and B, places left out."""
+        if not self.checks:
+            return self.code_from, self.code_to
+        tables = (self.code_from, self.king_from), (self.code_to, self.king_to)
+        a, b = ((codes + kings[:, None]).flatten(0, 1) for codes, kings in tables)
         return a, b
 
     def forward(self, h: Tensor, board: Tensor) -> Tensor:
@@ -73,11 +77,26 @@ class SquarePairs(nn.Module):
         men = codes.gather(1, squares)
         leaving = self.own[men]
         rows_a, rows_b = self.rows()
-        a = Rows.apply(rows_a.to(dtype), men) + Rows.apply(self.place_from.to(dtype), squares)
+        a = _rows(rows_a.to(dtype), men) + _rows(self.place_from.to(dtype), squares)
         a = a * (leaving[..., None] * g[:, None] * self.gate.shape[0] ** -0.5)
-        k = Rows.apply((self.kinds * self.moving).to(dtype).reshape(-1, 64), self.piece_of[men] * 64 + squares)
-        scores = PairScores.apply(a, rows_b.to(dtype), self.place_to.to(dtype), codes) + k
-        return ToMoves.apply(scores, squares, self.plain, self.promotions).reshape(*h.shape[:-1], MOVES)
+        scores: Tensor = _PairScores.apply(a, rows_b.to(dtype), self.place_to.to(dtype), codes)  # type: ignore[no-untyped-call]
+        scores = scores + _rows(self.moves_of_pieces().to(dtype), self.piece_of[men] * 64 + squares)
+        logits: Tensor = _ToMoves.apply(scores, squares, self.plain, self.promotions)  # type: ignore[no-untyped-call]
+        return logits.reshape(*h.shape[:-1], MOVES)
+
+    def everywhere(self, h: Tensor, board: Tensor) -> Tensor:
+        """The same from all 64 x 64 pairs of squares, in plain operations: play's way, for a few positions at a time."""
+        g = F.linear(h, self.gate, self.gate_bias) * self.gate.shape[0] ** -0.5
+        codes = board % self.codes
+        pieces = codes // self.codes_a_piece
+        a, b = F.embedding(codes, self.code_from), F.embedding(codes, self.code_to)
+        if self.checks:
+            kings = board // self.codes
+            a, b = a + F.embedding(kings, self.king_from), b + F.embedding(kings, self.king_to)
+        a = (a + self.place_from) * F.embedding(pieces, self.moving) * g.unsqueeze(-2)
+        scores = a @ (b + self.place_to).mT  # (…, 64, 64)
+        scores = scores + F.embedding(pieces * 64 + self.places, self.moves_of_pieces())
+        return F.pad(scores.flatten(-2), (0, 1)).index_select(-1, self.pair_of_move)
 
 
 def _table(*shape: int) -> nn.Parameter:
@@ -86,17 +105,23 @@ def _table(*shape: int) -> nn.Parameter:
 
 def _move_tables() -> dict[str, Tensor]:
     """plain (64, 64): id of the move between two squares, V where there is none. promotions (22,): 64 x source + target of the
-    moves to the last rank that promote, in the vocabulary's order, where each stands for four ids."""
+    moves to the last rank that promote, in the vocabulary's order, where each stands for four ids. pair_of_move (V,): 64 x
+    source + target of a move, 4096 where the mover's men never make it: the opponent's promotions."""
     plain = np.where(ID_OF[:, :, 0] >= 0, ID_OF[:, :, 0], MOVES).astype(np.int64)
+    pairs = SOURCE.astype(np.int64) * 64 + TARGET
+    pairs[(PROMOTION > 0) & (TARGET < 8)] = 64 * 64
     up = np.flatnonzero((PROMOTION == 1) & (TARGET >= 56))
     return {
-        "plain": torch.from_numpy(plain), "promotions": torch.from_numpy(SOURCE[up].astype(np.int64) * 64 + TARGET[up]),
+        "plain": torch.from_numpy(plain), "promotions": torch.from_numpy(pairs[up]), "pair_of_move": torch.from_numpy(pairs),
     }  # fmt: skip
 
 
 @torch.library.custom_op("transcendence::rows_gradient", mutates_args=())
 def _rows_gradient(gradient: Tensor, rows: Tensor, count: int) -> Tensor:
-    """(count, R) the sum of ``gradient`` (M, R) over equal ``rows`` (M,). A compiler would add one number at a time, atomically."""
+    """(count, R) the sum of ``gradient`` (M, R) over equal ``rows`` (M,).
+
+    An operator of its own, for torch.compile would add one number at a time, atomically: three times as slow on a CPU.
+    """
     out = torch.zeros(count, gradient.shape[1], dtype=gradient.dtype, device=gradient.device)
     return out.scatter_add_(0, rows[:, None].expand_as(gradient), gradient)
 
@@ -106,9 +131,13 @@ def _(gradient: Tensor, rows: Tensor, count: int) -> Tensor:
     return gradient.new_empty(count, gradient.shape[1])
 
 
-class Rows(torch.autograd.Function):
+def _rows(table: Tensor, rows: Tensor) -> Tensor:
     """Rows of a table, as ``F.embedding``."""
+    found: Tensor = _Rows.apply(table, rows)  # type: ignore[no-untyped-call]
+    return found
 
+
+class _Rows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
         ctx.save_for_backward(rows)
@@ -122,7 +151,7 @@ class Rows(torch.autograd.Function):
         return _rows_gradient(gradient.reshape(-1, gradient.shape[-1]).contiguous(), rows.reshape(-1), ctx.count), None
 
 
-class PairScores(torch.autograd.Function):
+class _PairScores(torch.autograd.Function):
     """(N, 16, 64) products of a (N, 16, R) with B's rows: ``rows`` (codes, R) by code and ``places`` (64, R)."""
 
     @staticmethod
@@ -141,7 +170,7 @@ class PairScores(torch.autograd.Function):
         return torch.bmm(scores, b), rows, by_square.sum(dim=0), None
 
 
-class ToMoves(torch.autograd.Function):
+class _ToMoves(torch.autograd.Function):
     """(N, V) from (N, 16, 64) scores of pairs of squares; 0 for moves from other squares."""
 
     @staticmethod

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import FIFTY_LIMITS
+from engine.attacks import ATTACKER_CLASSES
+from engine.encoding import ATTACK_CODES, BOARD_CODES, FIFTY_LIMITS, PIECE_CODES
 from engine.vocabulary import FLIP, PROMOTION, SOURCE, TARGET
+from training.attacks import Bits, least_attackers
+from training.kings import king_codes
 
 _PAWN, _ROOK, _KING = 1, 4, 6
 _BLACK = 6  # added to a piece type for a black piece on an absolute board
+_MEN = np.arange(1, PIECE_CODES, dtype=np.uint8)[:, None, None]
+_BLOCK = 4096  # positions whose bitboards stay in the processor's cache while they are worked on
 
 
 @dataclass(frozen=True)
@@ -174,3 +179,28 @@ def replay(moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[i
 def mover_moves(moves: NDArray[np.uint16], black: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """(P,) each move as its own mover sees it."""
     return np.where(black, FLIP[moves], moves)
+
+
+def board_codes(pieces: NDArray[np.uint8], board_input: str, *, checks: bool = False) -> NDArray[np.uint16]:
+    """(N, 64) the ``board`` input, as ``engine.encoding.board_codes``, for (N, 64) piece codes."""
+    count = BOARD_CODES[board_input]
+    if count == 1:
+        return np.zeros(pieces.shape, np.uint16)
+    codes = pieces.astype(np.uint16)
+    if count == PIECE_CODES and not checks:
+        return codes
+    for begin in range(0, len(pieces), _BLOCK):
+        sides = _bitboards(pieces[begin : begin + _BLOCK])
+        block = codes[begin : begin + _BLOCK]
+        if count > PIECE_CODES:
+            own, enemy = least_attackers(sides)
+            block *= np.uint16(ATTACK_CODES)
+            block += own * np.uint8(len(ATTACKER_CLASSES)) + enemy
+        if checks:
+            block += king_codes(sides) * np.uint16(count)
+    return codes
+
+
+def _bitboards(pieces: NDArray[np.uint8]) -> Bits:
+    """(2, 6, N) both sides' pawns, knights, bishops, rooks, queens and kings, the mover's first, for (N, 64) piece codes."""
+    return np.packbits(pieces == _MEN, axis=2, bitorder="little").view(np.uint64).reshape(2, 6, len(pieces))

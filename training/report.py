@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
+from engine.encoding import men_on
 from engine.errors import TranscendenceError
 from training.batches import Rows
 from training.checkpoint import load_net, replace_text
@@ -99,11 +99,7 @@ def _bands(bands: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
 
 def _men(rows: Rows, board_input: str) -> NDArray[np.int64] | None:
     """(P,) men on the board; None for a blind net, whose rows hold no boards."""
-    if BOARD_CODES[board_input] < PIECE_CODES:
-        return None
-    empty = ATTACK_CODES if BOARD_CODES[board_input] > PIECE_CODES else 1
-    men: NDArray[np.int64] = (rows.board.reshape(-1, 64) >= empty).sum(axis=1)
-    return men
+    return None if board_input == "none" else men_on(rows.board.reshape(-1, 64), board_input)
 
 
 def _phases(men: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 import torch.distributed as dist
@@ -28,6 +28,9 @@ from training.initial import Initial
 from training.launch import launch
 from training.loop import Processes, Trainer, check, describe, keep_freed_memory
 from training.store import open_store
+
+_GROWING = {"move_rank", "checks"}
+"""Parts of a net's shape that --init can add to it."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -161,7 +164,8 @@ def _beginning(trainer: Trainer, processes: Processes, device: str, packing: Pac
 def configured(arguments: argparse.Namespace) -> tuple[Config, Initial | None]:
     """The run's config, and the weights that it begins with: None for random ones, or where it goes on from its own.
 
-    The config's shape is that of ``--init``. A run that goes on does not read it again: it may be gone by now, or have been
+    The config's shape is that of ``--init``, and what the command line adds of _GROWING. A run that goes on does not read it
+    again: it may be gone by now, or have been
     trained further. Raises ConfigError for what does not fit together.
     """
     config = with_arguments(load_preset(arguments.preset, arguments.set), arguments)
@@ -173,6 +177,8 @@ def configured(arguments: argparse.Namespace) -> tuple[Config, Initial | None]:
     else:
         begins = initial.read_weights(arguments.init)
         model = begins.model
+    if begins and _GROWING & {key for _, key in _told_of_shape(arguments)}:
+        model = initial.grown(model, config.model)
     _check_shape(arguments, config.model, model)
     return dataclasses.replace(config, model=model), begins
 
@@ -208,6 +214,13 @@ def _told_of_shape(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield "--board-input", "board_input"
 
 
+def _headless(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a preset's shape must do without in a net made blind by --board-input; not what the command line asks for itself."""
+    off = {"move_rank": 0, "checks": False} if arguments.board_input == "none" else {}
+    asked = {key for _, key in _told_of_shape(arguments)}
+    return {key: value for key, value in off.items() if key not in asked}
+
+
 def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
     """``config`` with what the command line says instead."""
     run, model, data = config.run, config.model, config.data
@@ -220,7 +233,7 @@ def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
     if arguments.tensorboard:
         run = dataclasses.replace(run, tensorboard=True)
     if arguments.board_input:
-        model = dataclasses.replace(model, board_input=arguments.board_input)
+        model = dataclasses.replace(model, board_input=arguments.board_input, **_headless(arguments))
     if arguments.max_rating:
         data = dataclasses.replace(data, max_rating=arguments.max_rating)
     return dataclasses.replace(config, run=run, model=model, data=data)

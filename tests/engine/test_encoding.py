@@ -9,7 +9,7 @@ import pytest
 from engine import encoding, vocabulary
 from engine.vocabulary import FLIP, MOVE_ID, MOVES, START, UCI_MOVES
 from training.batches import start_of
-from training.replay import replay
+from training.replay import board_codes, replay
 
 VALUE = {chess.PAWN: 1, chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 3, chess.QUEEN: 4, chess.KING: 5}
 
@@ -29,12 +29,12 @@ HARD = {
 
 
 def game_of(fen: str, moves: list[str]) -> list[tuple[np.ndarray, np.ndarray, bool]]:
-    """Piece codes, state and turn before each move, by ``engine.encoding``."""
+    """Board codes, state and turn before each move, by ``engine.encoding``."""
     board, seen, rows = chess.Board(fen), {}, []
     for uci in moves:
         key = encoding.position_key(board)
         state = encoding.state_codes(board, seen.get(key, 0))
-        rows.append((encoding.piece_codes(board), state, board.turn))
+        rows.append((encoding.board_codes(board, "attacks", checks=True), state, board.turn))
         seen[key] = seen.get(key, 0) + 1
         board.push_uci(uci)
     return rows
@@ -43,8 +43,9 @@ def game_of(fen: str, moves: list[str]) -> list[tuple[np.ndarray, np.ndarray, bo
 def assert_replay_agrees(fen: str, moves: list[str]) -> None:
     ids = np.array([MOVE_ID[m] for m in moves], np.uint16)
     positions = replay(ids, np.array([0, len(ids)]), {0: start_of(fen)})
+    codes = board_codes(positions.pieces, "attacks", checks=True)
     for ply, (board, state, turn) in enumerate(game_of(fen, moves)):
-        assert positions.pieces[ply].tolist() == board.tolist(), ply
+        assert codes[ply].tolist() == board.tolist(), ply
         assert positions.state[ply].tolist() == state.tolist(), ply
         assert positions.black[ply] == (not turn)
 
@@ -72,7 +73,7 @@ def test_replay_of_twenty_thousand_random_plies() -> None:
     ids = np.array([MOVE_ID[m] for game in games for m in game], np.uint16)
     positions = replay(ids, np.cumsum([0, *map(len, games)]))
     rows = [row for game in games for row in game_of(chess.STARTING_FEN, game)]
-    assert (positions.pieces == np.stack([board for board, _, _ in rows])).all()
+    assert (board_codes(positions.pieces, "attacks", checks=True) == np.stack([board for board, _, _ in rows])).all()
     assert (positions.state == np.stack([state for _, state, _ in rows])).all()
 
 
@@ -82,7 +83,7 @@ def test_piece_codes_are_the_movers_view() -> None:
         board = chess.Board()
         for uci in random_moves(random, plies):
             board.push_uci(uci)
-        codes = encoding.piece_codes(board)
+        codes = encoding.board_codes(board, "sum")
         for square in chess.SQUARES:
             piece = board.piece_at(square)
             want = piece.piece_type + (0 if piece.color == board.turn else 6) if piece else 0
@@ -96,8 +97,8 @@ def test_attack_codes_are_the_least_valuable_attackers() -> None:
         boards.append(chess.Board())
         for uci in random_moves(random, int(random.integers(5, 160))):
             boards[-1].push_uci(uci)
-    found = encoding.board_codes(np.stack([encoding.piece_codes(board) for board in boards]), "attacks") % encoding.ATTACK_CODES
-    for board, codes in zip(boards, found, strict=True):
+    for board in boards:
+        codes = encoding.board_codes(board, "attacks") % encoding.ATTACK_CODES
         for square in range(64):
             own, theirs = (
                 min((VALUE[board.piece_type_at(a) or 0] for a in board.attackers(side, square)), default=0)
@@ -106,19 +107,18 @@ def test_attack_codes_are_the_least_valuable_attackers() -> None:
             assert codes[square if board.turn else square ^ 56] == 6 * own + theirs
 
 
-def test_attack_codes_do_not_depend_on_the_block() -> None:
+def test_board_codes_do_not_depend_on_the_block() -> None:
     pieces = np.random.default_rng(3).integers(0, 13, size=(9001, 64)).astype(np.uint8)
-    whole = encoding.attack_codes(pieces)
-    assert (whole[4090:4100] == encoding.attack_codes(pieces[4090:4100])).all()
-    assert (whole[-1] == encoding.attack_codes(pieces[-1:])[0]).all()
+    whole = board_codes(pieces, "attacks", checks=True)
+    assert (whole[4090:4100] == board_codes(pieces[4090:4100], "attacks", checks=True)).all()
+    assert (whole[-1] == board_codes(pieces[-1:], "attacks", checks=True)[0]).all()
 
 
 def test_both_sides_see_the_same_thing() -> None:
     board = chess.Board("r1bqkb1r/pppp1ppp/2n2n2/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R w KQkq - 4 4")
     mirrored = board.mirror()
-    both = np.stack([encoding.piece_codes(board), encoding.piece_codes(mirrored)])
-    codes = encoding.board_codes(both, "attacks")
-    assert codes[0].tolist() == codes[1].tolist()
+    codes = [encoding.board_codes(b, "attacks", checks=True).tolist() for b in (board, mirrored)]
+    assert codes[0] == codes[1]
     assert encoding.state_codes(board, 0).tolist() == encoding.state_codes(mirrored, 0).tolist()
 
 

@@ -210,7 +210,7 @@ def changed(source: Path, out: Path, key: str, value: str) -> Path:
     ("key", "value", "message"),
     [
         ("vocabulary", "0123456789abcdef", "made for the move vocabulary 0123456789abcdef"),
-        ("contract", "99", "follows contract 99"),
+        ("contract", "3", "follows contract 3, this program reads 1 and 2; export the net again"),
         ("model", "{}", "damaged metadata"),
         ("model", "not json", "damaged metadata"),
     ],

@@ -14,7 +14,7 @@ from engine.net import NetInfo
 from engine.uci.options import Settings
 from engine.uci.player import Opened
 
-INFO = NetInfo("uniform", 1, 1, 2, 2, 8, "sum", False, "fp32", Path("uniform.onnx"), "cpu")
+INFO = NetInfo("uniform", 1, 1, 2, 2, 8, "sum", False, False, "fp32", Path("uniform.onnx"), "cpu")
 """The smallest net's description, for the caches that nothing is kept in."""
 
 

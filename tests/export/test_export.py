@@ -116,7 +116,7 @@ def test_names_and_metadata_are_the_contracts(exported: tuple[Net, Path]) -> Non
     assert tuple(i.name for i in model.graph.input) == INPUTS
     assert tuple(o.name for o in model.graph.output) == OUTPUTS
     props = {p.key: p.value for p in model.metadata_props}
-    assert props["transcendence.contract"] == "1"
+    assert props["transcendence.contract"] == "2"
     assert props["transcendence.precision"] == "fp32"
     assert json.loads(props["transcendence.model"])["board_input"] == net.config.board_input
     assert json.loads(props["transcendence.play"]) == {"rating": 2000, "scale": 1}

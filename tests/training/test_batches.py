@@ -36,7 +36,7 @@ def test_rows_say_what_python_chess_says(store: Store) -> None:
             if at >= len(flat[0]):
                 return
             key = encoding.position_key(board)
-            assert flat[0][at].tolist() == encoding.board_codes(encoding.piece_codes(board)[None], "attacks")[0].tolist()
+            assert flat[0][at].tolist() == encoding.board_codes(board, "attacks").tolist()
             assert flat[1][at].tolist() == encoding.state_codes(board, seen.get(key, 0)).tolist()
             played = chess.Move.from_uci(UCI_MOVES[move])
             assert flat[2][at] == encoding.move_id(played, board.turn)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.encoding import board_codes
 from tests.training.conftest import BLACK_FIRST, random_game
 from training import device_replay
 from training.batches import start_of
-from training.replay import replay
+from training.replay import board_codes, replay
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -30,5 +29,6 @@ def test_both_replays_agree_on_ten_thousand_plies(device: str) -> None:
     assert (state.cpu().numpy() == want.state).all()
     assert (black.cpu().numpy() == want.black).all()
     assert want.state[:, 2].max() == 2
-    for board_input in ("none", "sum", "attacks"):
-        assert (device_replay.board_codes(pieces, board_input).cpu().numpy() == board_codes(want.pieces, board_input)).all()
+    for board_input, checks in (("none", False), ("sum", False), ("sum", True), ("attacks", False), ("attacks", True)):
+        found = device_replay.board_codes(pieces, board_input, checks=checks)
+        assert (found.cpu().numpy() == board_codes(want.pieces, board_input, checks=checks)).all()

@@ -53,6 +53,8 @@ def random_net(board_input: BoardInput) -> Net:
         mlp_ratio=ratio,
         context=40,
         board_input=board_input,
+        move_rank=6 if board_input == "attacks" else 0,
+        checks=board_input == "attacks",
         rating_input=ratings,
     )
     net = Net(config)
@@ -80,7 +82,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def game_inputs(config: ModelConfig) -> Arrays:
     (game,) = random_games(1, plies=config.context, seed=6)
-    return game.inputs(config.board_input)
+    return game.inputs(config)
 
 
 def by_torch(found: Initial) -> NDArray[np.float32]:
@@ -177,7 +179,7 @@ def test_what_is_no_net_is_told(tmp_path: Path) -> None:
         "nothing": "got nothing there",
         "net.txt": "got a file of another kind",
         "junk.onnx": "expected a net that bin/export wrote",
-        "foreign.onnx": r"transcendence\.contract 1, got None",
+        "foreign.onnx": r"transcendence\.contract 1 or 2, got None",
         ".": "expected a run's config",
     }.items():
         with pytest.raises(ConfigError, match=message):

@@ -1,7 +1,6 @@
 """How each square stands to the two kings: where a piece would give check, which men are pinned, what answers a check.
 
-Knows bitboards as ``engine.attacks`` does, for many positions at once. Looks at the board as it stands: a man that moves away
-still blocks the lines behind it. Does not know en passant, castling or legality.
+Knows bitboards as ``training.attacks`` does. Finds for many positions what ``engine.attacks`` finds for one.
 """
 
 from __future__ import annotations
@@ -9,25 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.attacks import BISHOP_STEPS, KNIGHT_STEPS, PAWN_STEPS, ROOK_STEPS, Bits, directions, stepped
-
-KING_CODES = 64
-"""Values of a square's king code, six bits.
-
-On a square without a man of the mover, what happens when one arrives there: 1 a rook there would attack the opponent's king,
-2 a bishop, 4 a knight, 8 a pawn would; 16 the only check to the mover's king is answered there (the checking piece is taken or
-its line is closed); 32 the mover's king would still stand in the line of a piece that checks it.
-
-On a square with a man of the mover: 0-4 for no pin or a pin along a file, a rank, a diagonal (as a1-h8) or an antidiagonal, plus
-8 x (0-4) likewise for a line that it closes between a piece of the mover and the opponent's king.
-"""
+from training.attacks import BISHOP_STEPS, KNIGHT_STEPS, PAWN_STEPS, ROOK_STEPS, Bits, directions, stepped
 
 _ENEMY, _OWN = 1, 0  # indices of sides and kings
 _PAWNS, _KNIGHTS, _BISHOPS, _ROOKS, _QUEENS, _KINGS = range(6)
 
 
 def king_codes(sides: Bits) -> NDArray[np.uint8]:
-    """(N, 64) the king code of each square; ``sides`` (2, 6, N) as in ``engine.attacks.least_attackers``, the mover first."""
+    """(N, 64) each square's king code (``engine.attacks.KING_CODES``); ``sides`` as in ``training.attacks.least_attackers``."""
     own, enemy = np.bitwise_or.reduce(sides, axis=1)
     kings = sides[:, _KINGS]
     seen, first, beyond = _views(kings, ~(own | enemy))
@@ -60,14 +48,15 @@ def _views(kings: Bits, empty: Bits) -> tuple[Bits, Bits, Bits]:
 
 
 def _ray(way: tuple[np.ufunc, Bits, Bits], bits: Bits, empty: Bits) -> Bits:
-    """Squares from ``bits`` on to the first man, along each axis: Kogge-Stone fill as in ``engine.attacks``."""
+    """Squares from ``bits`` on to the first man, along each axis: Kogge-Stone fill as in ``training.attacks``."""
     shift, distances, masks = way
     ray, free = bits, empty & masks
     for doubling in (1, 2, 4):
         far = distances * np.uint64(doubling)
         ray = ray | (free & shift(ray, far))
         free = free & shift(free, far)
-    return shift(ray, distances) & masks
+    landed: Bits = shift(ray, distances) & masks
+    return landed
 
 
 def _where(men: Bits, condition: Bits) -> Bits:
