@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("net", type=Path, help="the .onnx file; its proof (.verified.json) lies beside it")
     options.add_argument("--evaluation", type=Path, help="JSON that bin/evaluate --out wrote")
     options.add_argument("--match", type=Path, action="append", default=[], help="table.txt of a match; several are possible")
+    options.add_argument("--sources", type=Path, help="table of the games' sources that bin/data sources printed")
     options.add_argument("--curves", type=Path, help="figure that bin/curves drew of the run")
     options.add_argument("--speed", type=Path, help="what bin/transcendence --check said; its time per move is taken")
     options.add_argument("--note", type=Path, help="Markdown to put behind the figures, e.g. known weaknesses")
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         text = card(
             arguments.net, evaluation=arguments.evaluation, matches=arguments.match, curves=arguments.curves,
-            speed=arguments.speed, note=arguments.note,
+            sources=arguments.sources, speed=arguments.speed, note=arguments.note,
         )  # fmt: skip
         out = arguments.out or arguments.net.with_suffix(".md")
         replace_text(out, text)
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def card(
     net: Path, *, evaluation: Path | None = None, matches: Sequence[Path] = (), curves: Path | None = None,
-    speed: Path | None = None, note: Path | None = None,
+    sources: Path | None = None, speed: Path | None = None, note: Path | None = None,
 ) -> str:  # fmt: skip
     """The card as Markdown. Raises ConfigError for a file that is missing or is no net of ours."""
     facts = _metadata(net)
@@ -66,6 +67,10 @@ def card(
         _text_of(_facts(net, facts, speed=speed)),
         "## Training\n\n" + _text_of(_training(facts["training"])),
     ]
+    if sources:
+        sections.append(
+            f"## Where the games came from\n\n`bin/data sources`, {_beside(net, sources)}.\n\n{_read(sources).rstrip()}"
+        )
     if curves:
         sections.append(f"![losses by plies read]({_place(net, curves) or curves.name})")
     if proof_path.is_file():
@@ -96,7 +101,9 @@ def _metadata(net: Path) -> dict[str, Any]:
 def _facts(net: Path, facts: dict[str, Any], *, speed: Path | None) -> Iterator[tuple[str, str]]:
     model, play = facts["model"], facts["play"]
     yield "network", f"{model['layers']} blocks x {model['width']}, {model['heads']} heads, context {model['context']} plies"
-    yield "board input", model["board_input"]
+    yield "board input", model["board_input"] + (" and king codes" if model.get("checks") else "")
+    if model.get("move_rank"):
+        yield "move head", f"a vector a move, and a product of rank {model['move_rank']} over its two squares"
     yield "file", f"{net.name}, {facts['precision']}, {net.stat().st_size / 1e6:.1f} MB"
     if play.get("rating"):
         yield "plays as", f"rated {play['rating']} ({Scale(play.get('scale', 0)).name.lower()} scale), unless told otherwise"

@@ -25,6 +25,7 @@ mkdir -p "$evidence"
 cp "$work/transcendence.int8.onnx" "$net"
 cp "$work/transcendence.verified.json" "$models/"
 "$root/bin/evaluate" "$run" "$store" --plies 200000 --out "$evidence/evaluation.json" >"$evidence/evaluation.md"
+"$root/bin/data" sources "$store" >"$evidence/sources.md"
 grep '"validation"' "$run/metrics.jsonl" >"$evidence/validation.jsonl"
 "$root/bin/curves" "$run" --figure "$evidence/curves.png" >"$evidence/curves.txt"
 
@@ -54,7 +55,7 @@ TRANSCENDENCE_MODEL=$net "$root/bin/transcendence" --check |
 set --
 for name in levels taking-mate random random-taking-mate temperatures dial/dial sanity; do set -- "$@" --match "$evidence/$name.txt"; done
 "$python" -m export.card "$net" --evaluation "$evidence/evaluation.json" --note "$root/models/notes.md" \
-  --curves "$evidence/curves.png" --speed "$evidence/speed.txt" "$@"
+  --curves "$evidence/curves.png" --sources "$evidence/sources.md" --speed "$evidence/speed.txt" "$@"
 
 rm -rf "$root/models/evidence"
 cp -R "$models/." "$root/models/"

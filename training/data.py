@@ -20,6 +20,8 @@ from training.filters import Filters
 from training.ingest import Job, Report, ingest
 from training.pgn_out import game_text
 from training.rate import Rate
+from training.sources import known_sources
+from training.sources import table as table_of_sources
 from training.store import RESULTS, TERMINATIONS, TIME_CLASSES, iterate, open_store
 from training.summary import describe
 
@@ -37,10 +39,14 @@ def parser() -> argparse.ArgumentParser:
     reading.add_argument(
         "--scale", action="append", default=[], metavar="SOURCE=SCALE", help="rating scale of a source: lichess, chesscom, fide"
     )
+    reading.add_argument("--sources", type=Path, help="a file like training/sources.toml, read on top of that one")
     reading.add_argument("--no-bots", action="store_true", help="without games of players titled BOT (PGN only)")
     _add_filters(reading, min_plies=2)
     looking = commands.add_parser("inspect", help="what is in a store")
     looking.add_argument("store", type=Path)
+    naming = commands.add_parser("sources", help="where a store's games come from, as a table with licences")
+    naming.add_argument("store", type=Path)
+    naming.add_argument("--sources", type=Path, help="a file like training/sources.toml, read on top of that one")
     _add_copying(commands.add_parser("merge", help="several stores into a new one, each game once"))
     _add_copying(commands.add_parser("filter", help="some games of stores into a new one"))
     sampling = commands.add_parser("sample", help="games drawn at random into a new store")
@@ -93,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     commands = {
         "ingest": _ingest, "merge": _copy, "filter": _copy, "sample": _copy, "export": _export, "diversity": _diversity,
-        "inspect": _inspect,
+        "inspect": _inspect, "sources": _sources,
     }  # fmt: skip
     try:
         return commands[arguments.command](arguments)
@@ -109,8 +115,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _ingest(arguments: argparse.Namespace) -> int:
+    scales = known_sources(arguments.sources).scales() | dict(_scale(text) for text in arguments.scale)
     job = Job(
-        _filters(arguments), dict(_scale(text) for text in arguments.scale), max_per_band=arguments.max_per_band,
+        _filters(arguments), scales, max_per_band=arguments.max_per_band,
         max_per_source=arguments.max_per_source, format=arguments.format, fast=not arguments.slow,
     )  # fmt: skip
     report = ingest(arguments.games, arguments.out, job=job, processes=arguments.processes)
@@ -124,6 +131,11 @@ def _told(out: Path, report: Report) -> int:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     print(describe(open_store(arguments.store)), flush=True)
+    return 0
+
+
+def _sources(arguments: argparse.Namespace) -> int:
+    print(table_of_sources(open_store(arguments.store), known_sources(arguments.sources)), end="", flush=True)
     return 0
 
 

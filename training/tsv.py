@@ -1,6 +1,7 @@
 """Games from tab-separated text: one game a line, moves in UCI.
 
-Columns: source, site, white_elo, black_elo, time_control, result, termination, moves (UCI, separated by blanks).
+Columns: source, site, white_elo, black_elo, time_control, result, termination, moves (UCI, separated by blanks). The site
+lichess or chess.com names a rating list; fide or other stands for games over the board, with FIDE ratings.
 No header line; an empty field is unknown. The moves are trusted to be legal, so this importer is for files that a
 program of yours wrote; PGN from anywhere goes through ``training.pgn``.
 """
@@ -20,7 +21,7 @@ from training.store import RESULTS, Game, Games, pack
 from training.timecontrol import time_class
 
 COLUMNS = 8
-_SITE_SCALES = {"lichess": Scale.LICHESS, "chess.com": Scale.CHESSCOM, "fide": Scale.FIDE}
+_SITE_SCALES = {"other": Scale.FIDE, "lichess": Scale.LICHESS, "chess.com": Scale.CHESSCOM, "fide": Scale.FIDE}
 _TERMINATION_WORDS = (
     ("mate", "checkmate"), ("resign", "resignation"), ("abandon", "abandoned"), ("draw", "draw"), ("stale", "draw"),
     ("repetition", "draw"), ("50", "draw"), ("insufficient", "draw"), ("agree", "draw"), ("time", "time"), ("normal", "normal"),
