@@ -1,10 +1,12 @@
-"""What each choice of the trainer is worth: the same time for every setting, several seeds, one table.
+"""What each choice of the trainer is worth: equal time or equal steps for every setting, several seeds, one table.
 
-    python -m benchmarks.choices STORE [--steps 64] [--seeds 2] [--only attacks sum] [--out FILE]
+    python -m benchmarks.choices STORE [--steps 64] [--equal time] [--seeds 2] [--only laptop sum] [--out FILE]
+
+Short runs mislead: what is worth 0.15 nats after 80 steps may be worth 0.01 after 600. So take --steps 600 where it matters.
 
 Equal time, on a machine that others use too: how many plies a second each setting reads is first measured in turns, then
-each setting trains for as many steps as it gets done while the reference does ``--steps``. Give the same command again to go
-on. Knows settings and how to start the trainer; what a run reached it reads by ``training.curves``.
+each setting trains for as many steps as it gets done while the reference does ``--steps``. The same command again resumes.
+Knows settings and how to start the trainer; what a run reached it reads by ``training.curves``.
 """
 
 from __future__ import annotations
@@ -26,10 +28,22 @@ from training.curves import read, table
 from training.loop import Processes, Trainer, keep_freed_memory
 from training.store import Store, open_store
 
-REFERENCE = "attacks"
+REFERENCE = "laptop"
+_NO_PAIRS = ("model.move_rank=0", "model.checks=false")
+_SIX_BLOCKS = ("model.layers=6", "model.width=256", "model.heads=4")
 SETTINGS: dict[str, tuple[str, ...]] = {
     REFERENCE: (),
-    "none": ("model.board_input=none",),
+    "first-generation": (*_SIX_BLOCKS, *_NO_PAIRS),
+    "no-pairs": _NO_PAIRS,
+    "rank-16": ("model.move_rank=16",),
+    "rank-128": ("model.move_rank=128",),
+    "no-checks": ("model.checks=false",),
+    "shared-rows": ("model.own_rows=false",),
+    "6x256": _SIX_BLOCKS,
+    "5x320": ("model.layers=5",),
+    "wdl-0.3": ("optimizer.wdl_weight=0.3",),
+    "wdl-0.6": ("optimizer.wdl_weight=0.6",),
+    "none": ("model.board_input=none", *_NO_PAIRS),
     "sum": ("model.board_input=sum",),
     "conv": ("model.board_input=conv",),
     "squares": ("model.board_input=squares",),
@@ -40,8 +54,6 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "no-ratings": ("model.rating_input=false",),
     "weights-200": ("data.rating_doubling=200",),
     "ema-0.98": ("optimizer.ema=0.98",),
-    "deep-10x192": ("model.layers=10", "model.width=192", "model.heads=3"),
-    "wide-4x320": ("model.layers=4", "model.width=320", "model.heads=5"),
 }
 """Name -> what differs from the reference, the preset ``laptop``."""
 _COMMON = ("run.minutes=0", "run.compile=off", "run.log_every=5", "run.validation_plies=40000")
@@ -103,24 +115,26 @@ def is_finished(run: Path, *, steps: int) -> bool:
     return any(line["kind"] == "validation" and line["step"] == steps for line in map(json.loads, last))
 
 
-def speeds_of(store: Path, out: Path) -> dict[str, float]:
-    """The measured speeds, from the file of an earlier start or from measuring now."""
+def speeds_of(store: Path, out: Path, names: list[str]) -> dict[str, float]:
+    """The measured speeds, from the file of an earlier start with the same settings or from measuring now."""
     path = out / "speeds.json"
-    if not path.is_file():
+    names = sorted({REFERENCE, *names})
+    speeds: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not set(names) <= speeds.keys():
         keep_freed_memory()
         torch.set_num_threads(1)
         out.mkdir(parents=True, exist_ok=True)
-        checkpoint.replace_text(path, json.dumps(plies_per_second(open_store(store), list(SETTINGS)), indent=1) + "\n")
-    speeds: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+        speeds = plies_per_second(open_store(store), names)  # all of them in turns: old figures were of another moment
+        checkpoint.replace_text(path, json.dumps(speeds, indent=1) + "\n")
     return speeds
 
 
-def report(store: Path, out: Path, names: list[str], speeds: dict[str, float], steps: int) -> str:
+def report(store: Path, out: Path, names: list[str], speeds: dict[str, float], *, length: str) -> str:
     """The table, what each name changes, and the speeds behind the equal times."""
     runs = sorted(run for name in names for run in out.glob(f"{name}-seed*"))
     lines = [
-        f"{store.name}: every setting in the time that the preset laptop needs for {steps} steps on one thread;",
-        "spread = half the range over the seeds. Each is `bin/train STORE --preset laptop` with:",
+        f"{store.name}: every setting {length} on one thread; spread = half the range over the seeds.",
+        "Each is `bin/train STORE --preset laptop` with:",
         *(f"  {name:12} {speeds[name]:6.0f} plies/s   {' '.join('--set ' + c for c in SETTINGS[name])}" for name in names),
     ]
     return "\n".join([table(read(runs)), "", *lines]) + "\n"
@@ -132,15 +146,21 @@ def main() -> None:
     options.add_argument("store", type=Path)
     options.add_argument("--runs", type=Path, default=Path("runs/choices"))
     options.add_argument("--steps", type=int, default=64, help="of the reference, the preset laptop")
+    options.add_argument("--equal", choices=("time", "steps"), default="time", help="what all settings get as much of")
     options.add_argument("--seeds", type=int, default=2)
     options.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")
     options.add_argument("--out", type=Path, help="also write the table here")
     arguments = options.parse_args()
-    speeds = speeds_of(arguments.store, arguments.runs)
-    jobs = [(n, steps_of(n, speeds, arguments.steps), seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
+    speeds = speeds_of(arguments.store, arguments.runs, arguments.only)
+    timed = arguments.equal == "time"
+    steps = {n: steps_of(n, speeds, arguments.steps) if timed else arguments.steps for n in arguments.only}
+    jobs = [(n, steps[n], seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
     train(arguments.store, arguments.runs, jobs, at_once=arguments.at_once)
-    text = report(arguments.store, arguments.runs, arguments.only, speeds, arguments.steps)
+    length = (
+        f"in the time that the preset laptop needs for {arguments.steps} steps" if timed else f"for {arguments.steps} steps"
+    )
+    text = report(arguments.store, arguments.runs, arguments.only, speeds, length=length)
     print(text, end="")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.encoding import BOARD_CODES
+from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
 from engine.find import CONTRACT, PREFIX
 from engine.vocabulary import vocabulary_hash
 from training.config import ModelConfig
@@ -44,11 +44,29 @@ class _FoldedBoard(nn.Module):
         return F.embedding(codes + self.offsets, self.rows).sum(dim=-2)
 
 
+class _SharedBoard(nn.Module):
+    """A BoardTable without own rows: its two parts stay apart, for folded they would be 23 times as many rows."""
+
+    places: Tensor
+    square_piece: Tensor
+    piece_attack: Tensor
+
+    def __init__(self, board: BoardTable) -> None:
+        super().__init__()
+        self.register_buffer("places", torch.arange(64) * PIECE_CODES)
+        self.register_buffer("square_piece", board.square_piece.detach().flatten(0, 2).clone())
+        self.register_buffer("piece_attack", board.piece_attack.detach().flatten(0, 2).clone())
+
+    def forward(self, codes: Tensor) -> Tensor:
+        pieces = F.embedding(codes // ATTACK_CODES + self.places, self.square_piece)
+        return (pieces + F.embedding(codes, self.piece_attack)).sum(dim=-2)
+
+
 def _fold(module: nn.Module) -> None:
     """Replace every BoardTable inside ``module``, a net's own or one beside a conv or squares board."""
     for name, child in module.named_children():
         if isinstance(child, BoardTable):
-            setattr(module, name, _FoldedBoard(child))
+            setattr(module, name, _SharedBoard(child) if child.attacks and child.own is None else _FoldedBoard(child))
         else:
             _fold(child)
 
@@ -79,7 +97,7 @@ def model_metadata(config: ModelConfig, name: str) -> dict[str, Any]:
     return {
         "name": name, "layers": config.layers, "heads": config.heads, "head_width": config.head_width, "width": config.width,
         "context": config.context, "board_input": config.board_input, "move_rank": config.move_rank, "checks": config.checks,
-        "rating_input": config.rating_input, "board_codes": BOARD_CODES[config.board_input],
+        "own_rows": config.own_rows, "rating_input": config.rating_input, "board_codes": BOARD_CODES[config.board_input],
     }  # fmt: skip
 
 

@@ -37,6 +37,8 @@ class ModelConfig:
     board_input: BoardInput = "attacks"
     """How the board enters: none (blind), sum (piece on square), attacks (piece and least attackers of its square), conv and
     squares (attacks, and a small convolutional net or transformer over the 64 squares)."""
+    own_rows: bool = True
+    """Whether every square, piece and attackers have a row of their own beside those that they share: half of a net's file."""
     board_width: int = 32
     """Numbers a square carries inside the small net of conv and squares; a multiple of 8."""
     board_layers: int = 2

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Values = NDArray[Any]
 
 _READABLE = ("none", "sum", "attacks")
-_SHAPE = ("layers", "width", "heads", "context", "board_input", "move_rank", "checks", "rating_input")
+_SHAPE = ("layers", "width", "heads", "context", "board_input", "move_rank", "checks", "own_rows", "rating_input")
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,7 @@ def _weights(graph: _Graph, model: ModelConfig) -> Iterator[tuple[str, Values]]:
     W = model.width
     yield "move", graph.table("net.move", (START + 1, W))
     if model.board_input != "none":
-        rows = graph.table("net.board.rows", (64 * BOARD_CODES[model.board_input], W))
-        yield from ((f"board.{part}", values) for part, values in split_rows(rows).items())
+        yield from ((f"board.{part}", values) for part, values in _board_tables(graph, model).items())
         yield "state.weight", graph.table("net.state.weight", (sum(STATE_SIZES), W))
     if model.rating_input:
         yield "ratings.weight", graph.table("net.ratings.weight", (sum(RATINGS_SIZES), W))
@@ -198,6 +197,17 @@ def _weights(graph: _Graph, model: ModelConfig) -> Iterator[tuple[str, Values]]:
     for (name, shape), values in zip(shapes.items(), graph.matrices, strict=True):
         found = graph.checked(name, values, shape)
         yield name, found.reshape(3, W, W) if name.endswith("qkv") else found
+
+
+def _board_tables(graph: _Graph, model: ModelConfig) -> dict[str, Values]:
+    """The parts of ``training.model.BoardTable`` by name."""
+    W = model.width
+    if model.board_input == "attacks" and not model.own_rows:
+        return {
+            "square_piece": graph.table("net.board.square_piece", (64 * PIECE_CODES, W)).reshape(64, PIECE_CODES, 1, W),
+            "piece_attack": graph.table("net.board.piece_attack", (BOARD_CODES["attacks"], W)).reshape(1, PIECE_CODES, -1, W),
+        }
+    return split_rows(graph.table("net.board.rows", (64 * BOARD_CODES[model.board_input], W)))
 
 
 def _matrix_shapes(model: ModelConfig) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -45,12 +45,13 @@ class BoardTable(nn.Module):
 
     With attacks the row of (square, piece, own attacker, enemy attacker) is the sum of three tables: what is
     common to the (square, piece), to the (piece, attackers), and what is its own. The first two are met on every
-    board, so rare combinations start from something sensible; the exporter folds all three into one.
+    board, so rare combinations start from something sensible; the exporter folds all three into one. Without ``own``
+    the first two are all there is.
     """
 
     offsets: Tensor
 
-    def __init__(self, board_input: str, width: int) -> None:
+    def __init__(self, board_input: str, width: int, *, own: bool = True) -> None:
         super().__init__()
         self.codes = BOARD_CODES[board_input]
         self.attacks = self.codes > PIECE_CODES
@@ -59,13 +60,14 @@ class BoardTable(nn.Module):
         if self.attacks:
             classes = len(ATTACKER_CLASSES) ** 2
             self.piece_attack = nn.Parameter(torch.zeros(1, PIECE_CODES, classes, width))
-            self.own = nn.Parameter(torch.zeros(64, PIECE_CODES, classes, width))
+            self.own = nn.Parameter(torch.zeros(64, PIECE_CODES, classes, width)) if own else None
 
     def table(self) -> Tensor:
         """(64 * codes, W) one row for each square and code."""
         rows: Tensor = self.square_piece
         if self.attacks:
-            rows = rows + self.piece_attack + self.own
+            rows = rows + self.piece_attack
+            rows = rows if self.own is None else rows + self.own
         return rows.reshape(64 * self.codes, -1)
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ class ConvBoard(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         C, W = config.board_width, config.width
-        self.bag = BoardTable(config.board_input, W)
+        self.bag = BoardTable(config.board_input, W, own=config.own_rows)
         self.squares = SquareTable(config.board_input, C)
         self.first = nn.ParameterList(torch.randn(C, C * 9) * (C * 9) ** -0.5 for _ in range(config.board_layers))
         self.second = nn.ParameterList(torch.zeros(C, C * 9) for _ in range(config.board_layers))
@@ -119,7 +121,7 @@ class SquaresBoard(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         C, W = config.board_width, config.width
-        self.bag = BoardTable(config.board_input, W)
+        self.bag = BoardTable(config.board_input, W, own=config.own_rows)
         self.squares = SquareTable(config.board_input, C)
         self.blocks = nn.ModuleList(_SquaresBlock(C) for _ in range(config.board_layers))
         self.out = nn.Parameter(torch.randn(W, C * 64) * (C * 64) ** -0.5)
@@ -185,7 +187,7 @@ def board_of(config: ModelConfig) -> Board | None:
         case "squares":
             return SquaresBoard(config)
         case _:
-            return BoardTable(config.board_input, config.width)
+            return BoardTable(config.board_input, config.width, own=config.own_rows)
 
 
 def rotate(x: Tensor, positions: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ SHIPPED = ROOT / "models" / "transcendence.onnx"
 TRAINING = {"minutes": 20.5, "plies": 3_000_000}
 
 
-def random_net(board_input: BoardInput) -> Net:
+def random_net(board_input: BoardInput, *, own_rows: bool = True) -> Net:
     """Every weight random, those too that begin as zeros; the blind one knows no ratings, and its qkv are large enough
     that the exporter leaves them as they are; it turns smaller ones."""
     torch.manual_seed(3)
@@ -55,6 +55,7 @@ def random_net(board_input: BoardInput) -> Net:
         board_input=board_input,
         move_rank=6 if board_input == "attacks" else 0,
         checks=board_input == "attacks",
+        own_rows=own_rows,
         rating_input=ratings,
     )
     net = Net(config)
@@ -63,9 +64,10 @@ def random_net(board_input: BoardInput) -> Net:
     return net
 
 
-@pytest.fixture(scope="module", params=["attacks", "sum", "none"])
+@pytest.fixture(scope="module", params=["attacks", "attacks, shared rows", "sum", "none"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Net, Path]:
-    net, path = random_net(request.param), tmp_path_factory.mktemp("net") / "net.onnx"
+    board_input, _, shared = request.param.partition(", ")
+    net, path = random_net(board_input, own_rows=not shared), tmp_path_factory.mktemp("net") / "net.onnx"
     export_graph(net, path, name="random", training=TRAINING)
     return net, path
 
