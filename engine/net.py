@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NetError
-from engine.find import CONTRACTS, PREFIX
+from engine.find import CONTRACT, CONTRACTS, PREFIX
 from engine.find import find_net as find_net
 from engine.vocabulary import MOVES, vocabulary_hash
 
-_INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "past_lengths")
+_TOKENS, _CACHE = ("moves", "board", "state", "ratings"), ("past_keys", "past_values")
+_INPUTS = {"1": (*_TOKENS, *_CACHE, "past_lengths"), "2": (*_TOKENS, *_CACHE, "positions", "past_mask", "new_mask")}
+"""By version of the contract."""
 _OUTPUTS = ("logits", "wdl", "keys", "values")
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -48,6 +50,8 @@ class NetInfo:
     path: Path
     device: str
     """What it really runs on: cpu or cuda."""
+    contract: str = CONTRACT
+    """The version of docs/onnx-contract.md that it follows."""
     note: str = ""
     """Why ``auto`` did not take the GPU, where it tried."""
     training: dict[str, Any] = field(default_factory=dict)
@@ -151,9 +155,25 @@ class Net:
         """One call: the new plies behind the cached ones."""
         feeds = {
             "moves": tokens.moves, "board": tokens.board, "state": tokens.state, "ratings": tokens.ratings,
-            "past_keys": past.keys, "past_values": past.values, "past_lengths": past.lengths,
+            "past_keys": past.keys, "past_values": past.values,
         }  # fmt: skip
+        if self.info.contract == "1":
+            feeds["past_lengths"] = past.lengths
+        else:
+            feeds |= in_sequence(past.lengths, new=tokens.moves.shape[1], past=past.keys.shape[3])
         return Outputs(*self._session.run(list(_OUTPUTS), feeds))
+
+
+def in_sequence(lengths: Ints, *, new: int, past: int) -> dict[str, NDArray[Any]]:
+    """positions, past_mask and new_mask of ``new`` plies that follow ``lengths`` (B,) of ``past`` cached ones, each game in its
+    order."""
+    games, order = len(lengths), np.arange(new)
+    old = np.arange(past) < lengths[:, None]
+    return {
+        "positions": lengths[:, None] + order,
+        "past_mask": np.repeat(old[:, None], new, axis=1),
+        "new_mask": np.repeat((order <= order[:, None])[None], games, axis=0),
+    }
 
 
 def _provider(onnxruntime: Any, device: str) -> tuple[str, str]:
@@ -188,7 +208,7 @@ def _checked_info(session: Any, path: Path, *, device: str, note: str) -> NetInf
             f"{path} was made for the move vocabulary {facts.get('vocabulary')}, this program has {vocabulary_hash()}; "
             f"export the net again with this version"
         )
-    _check_names(session, path)
+    _check_names(session, path, inputs=_INPUTS[facts["contract"]])
     try:
         info = _info(facts, path, device=device, note=note)
     except (KeyError, TypeError, ValueError) as error:
@@ -203,13 +223,13 @@ def _info(facts: dict[str, str], path: Path, *, device: str, note: str) -> NetIn
         name=str(model["name"]), layers=int(model["layers"]), heads=int(model["heads"]), head_width=int(model["head_width"]),
         width=int(model["width"]), context=int(model["context"]), board_input=str(model["board_input"]),
         checks=bool(model.get("checks", False)), rating_input=bool(model["rating_input"]), precision=facts["precision"],
-        path=path, device=device, note=note,
+        path=path, device=device, contract=facts["contract"], note=note,
         training=json.loads(facts.get("training", "{}")), play=json.loads(facts.get("play", "{}")),
     )  # fmt: skip
 
 
-def _check_names(session: Any, path: Path) -> None:
-    for wanted, found in ((_INPUTS, session.get_inputs()), (_OUTPUTS, session.get_outputs())):
+def _check_names(session: Any, path: Path, *, inputs: tuple[str, ...]) -> None:
+    for wanted, found in ((inputs, session.get_inputs()), (_OUTPUTS, session.get_outputs())):
         names = tuple(sorted(value.name for value in found))
         if names != tuple(sorted(wanted)):
             raise NetError(f"{path}: expected the graph's values {', '.join(sorted(wanted))}, found {', '.join(names)}")

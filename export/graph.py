@@ -25,7 +25,7 @@ from engine.vocabulary import vocabulary_hash
 from training.config import ModelConfig
 from training.model import BoardTable, Net
 
-INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "past_lengths")
+INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "positions", "past_mask", "new_mask")
 OUTPUTS = ("logits", "wdl", "keys", "values")
 
 
@@ -86,9 +86,11 @@ def example_inputs(config: ModelConfig) -> tuple[Tensor, ...]:
     """Inputs with no dimension of size 1 or 0, so that the exporter takes every dynamic one for dynamic."""
     B, T, S = 2, 3, 5
     cache = torch.zeros(config.layers, B, config.heads, S, config.head_width)
+    past_mask = torch.arange(S).expand(B, T, S) < torch.tensor([5, 2])[:, None, None]
     return (
         torch.zeros(B, T, dtype=torch.long), torch.zeros(B, T, 64, dtype=torch.long), torch.zeros(B, T, 4, dtype=torch.long),
-        torch.zeros(B, T, 3, dtype=torch.long), cache, cache.clone(), torch.tensor([5, 2]),
+        torch.zeros(B, T, 3, dtype=torch.long), cache, cache.clone(), torch.tensor([[5, 6, 7], [2, 3, 4]]),
+        past_mask, torch.ones(T, T, dtype=torch.bool).tril().repeat(B, 1, 1),
     )  # fmt: skip
 
 
@@ -106,14 +108,14 @@ def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], p
     net = copy.deepcopy(net).eval().cpu()
     _fold(net)
     dim = torch.export.Dim.DYNAMIC
-    rows = {0: dim, 1: dim}
+    rows, mask = {0: dim, 1: dim}, {0: dim, 1: dim, 2: dim}
     cache = {1: dim, 3: dim}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that are not used here
         program = torch.onnx.export(
             _Step(net), example_inputs(net.config), dynamo=True, input_names=list(INPUTS), output_names=list(OUTPUTS),
-            dynamic_shapes=((rows, rows, rows, rows, cache, cache, {0: dim}),), verbose=False,
+            dynamic_shapes=((rows, rows, rows, rows, cache, cache, rows, mask, mask),), verbose=False,
         )  # fmt: skip
     assert program is not None
     model = program.model_proto

@@ -22,6 +22,7 @@ from engine.errors import NetError
 from engine.evaluator import Evaluation, Evaluator, Request
 from engine.game_cache import base_of
 from engine.net import Net as EngineNet
+from engine.net import in_sequence
 from engine.vocabulary import MOVES, START
 from export.games import Arrays, Transcript, continued, from_half, random_games
 from training.config import ModelConfig
@@ -111,7 +112,8 @@ class OnnxNet:
 
     def __call__(self, new: Arrays, keys: Floats, values: Floats, lengths: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
         """(B, T, MOVES + 3) logits, and the new plies' keys and values."""
-        feeds = new | {"past_keys": keys, "past_values": values, "past_lengths": lengths}
+        sequence = in_sequence(lengths, new=new["moves"].shape[1], past=keys.shape[3])
+        feeds = new | {"past_keys": keys, "past_values": values} | sequence
         logits, wdl, new_keys, new_values = self._session.run(["logits", "wdl", "keys", "values"], feeds)
         return np.concatenate([logits, wdl], axis=-1), new_keys, new_values
 

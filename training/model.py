@@ -311,16 +311,12 @@ class Net(nn.Module):
         ratings: Tensor,
         past_keys: Tensor,
         past_values: Tensor,
-        past_lengths: Tensor,
+        positions: Tensor,
+        past_mask: Tensor,
+        new_mask: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Play: T new plies after S cached ones, as docs/onnx-contract.md says; returns logits, wdl, keys, values."""
-        T, S = moves.shape[1], past_keys.shape[3]
-        new = torch.arange(T, device=moves.device)
-        old = torch.arange(S, device=moves.device)[None, :] < past_lengths[:, None]
-        causal = new[None, :] <= new[:, None]
-        B = moves.shape[0]
-        mask = torch.cat([old[:, None, :].expand(B, T, S), causal[None].expand(B, T, T)], dim=2)[:, None]
-        positions = past_lengths[:, None] + new[None]
+        mask = torch.cat([past_mask, new_mask], dim=2)[:, None]
         x = self.embed(moves, board, state, ratings)
         keys, values = [], []
         for i, block in enumerate(self.blocks):
