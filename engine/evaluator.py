@@ -66,9 +66,9 @@ class Evaluator:
         self._remembered = Remembered(hash_mb)
         self._shelves = Shelves(net.info)
 
-    def new_game(self) -> GameCache:
-        """An empty cache."""
-        return GameCache(self.net.info)
+    def new_game(self, *, line_room: int = 0) -> GameCache:
+        """An empty cache; ``line_room``: plies that lines beyond the game need within the context."""
+        return GameCache(self.net.info, line_room=line_room)
 
     def evaluate(self, requests: Sequence[Request]) -> list[Evaluation]:
         """An evaluation of each request, in as few calls of the net as their lengths allow.
@@ -91,7 +91,7 @@ class Evaluator:
             outputs = call.outputs()
             for i, row, new in zip(call.numbers, call.rows, call.lengths, strict=True):
                 answer = outputs.logits[row, new - 1], outputs.wdl[row, new - 1]
-                evaluation = found[i] = _evaluation(legal[i], requests[i].board.turn, *answer)
+                evaluation = found[i] = evaluation_of(legal[i], requests[i].board.turn, *answer)
                 self._remembered.put(questions[i], evaluation)
         for call in asked:  # only now is no call reading a shelf
             _keep(call, requests)
@@ -166,9 +166,10 @@ def _joined(plies: Sequence[Plies], *, rows: Sequence[int], size: int) -> Tokens
     return Tokens(*map(spread, columns))
 
 
-def _evaluation(
+def evaluation_of(
     moves: tuple[chess.Move, ...], turn: chess.Color, logits: NDArray[np.float32], wdl: NDArray[np.float32]
 ) -> Evaluation:
+    """What the net's answer, (MOVES,) and (3,), says of a position with these legal moves."""
     ids = move_ids(moves, turn)
     own = logits[ids].astype(np.float64) if ids else np.zeros(0)
     if min(ids, default=0) < 0:

@@ -57,8 +57,8 @@ class GameCache:
     Position *p* is the one after *p* moves. Made by ``Evaluator.new_game``; only the evaluator looks inside.
     """
 
-    def __init__(self, info: NetInfo) -> None:
-        self._info = info
+    def __init__(self, info: NetInfo, *, line_room: int = 0) -> None:
+        self._info, self._line_room = info, line_room
         self.shelf: Shelf | None = None
         self.row = 0
         self.base, self.filled = 0, 0
@@ -81,7 +81,7 @@ class GameCache:
         if players != self.players:
             self.players, self.filled = players, 0
         self._rewind(_common(self._moves, board.move_stack))
-        base = 0 if self._info.blind else base_of(len(board.move_stack), self._info.context)
+        base = 0 if self._info.blind else base_of(len(board.move_stack) + self._line_room, self._info.context)
         if base != self.base:
             if base < self.base:  # what lies before the old base was never looked at
                 self._begin(root, root_key)

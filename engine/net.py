@@ -105,6 +105,18 @@ class Outputs:
     """(L, B, H, T, D)"""
 
 
+@dataclass(frozen=True)
+class Lines:
+    """How T new plies of B games stand to each other and to the S cached ones, where they are not one sequence."""
+
+    positions: Ints
+    """(B, T)"""
+    past_mask: NDArray[np.bool_]
+    """(B, T, S)"""
+    new_mask: NDArray[np.bool_]
+    """(B, T, T)"""
+
+
 class Net:
     """An opened net."""
 
@@ -152,28 +164,30 @@ class Net:
         return self._to_share
 
     def run(self, tokens: Tokens, past: Past) -> Outputs:
-        """One call: the new plies behind the cached ones."""
-        feeds = {
-            "moves": tokens.moves, "board": tokens.board, "state": tokens.state, "ratings": tokens.ratings,
-            "past_keys": past.keys, "past_values": past.values,
-        }  # fmt: skip
+        """One call: the new plies behind the cached ones, each game in its order."""
         if self.info.contract == "1":
-            feeds["past_lengths"] = past.lengths
-        else:
-            feeds |= in_sequence(past.lengths, new=tokens.moves.shape[1], past=past.keys.shape[3])
+            return self._answer(tokens, past, {"past_lengths": past.lengths})
+        lines = in_sequence(past.lengths, new=tokens.moves.shape[1], past=past.keys.shape[3])
+        return self._answer(tokens, past, vars(lines))
+
+    def run_tree(self, tokens: Tokens, past: Past, lines: Lines) -> Outputs:
+        """One call: new plies of many lines. Raises NetError for a net that takes no masks."""
+        if self.info.contract == "1":
+            raise NetError(
+                f"{self.info.path} follows contract 1, which knows no search; set Nodes to 1, or export the net again"
+            )
+        return self._answer(tokens, past, vars(lines))
+
+    def _answer(self, tokens: Tokens, past: Past, order: dict[str, NDArray[Any]]) -> Outputs:
+        feeds = vars(tokens) | {"past_keys": past.keys, "past_values": past.values} | order
         return Outputs(*self._session.run(list(_OUTPUTS), feeds))
 
 
-def in_sequence(lengths: Ints, *, new: int, past: int) -> dict[str, NDArray[Any]]:
-    """positions, past_mask and new_mask of ``new`` plies that follow ``lengths`` (B,) of ``past`` cached ones, each game in its
-    order."""
-    games, order = len(lengths), np.arange(new)
-    old = np.arange(past) < lengths[:, None]
-    return {
-        "positions": lengths[:, None] + order,
-        "past_mask": np.repeat(old[:, None], new, axis=1),
-        "new_mask": np.repeat((order <= order[:, None])[None], games, axis=0),
-    }
+def in_sequence(lengths: Ints, *, new: int, past: int) -> Lines:
+    """``new`` plies that follow ``lengths`` (B,) of ``past`` cached ones, each game in its order."""
+    order, old = np.arange(new), np.arange(past) < lengths[:, None]
+    after = np.repeat((order <= order[:, None])[None], len(lengths), axis=0)
+    return Lines(lengths[:, None] + order, np.repeat(old[:, None], new, axis=1), after)
 
 
 def _provider(onnxruntime: Any, device: str) -> tuple[str, str]:

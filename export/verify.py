@@ -113,7 +113,7 @@ class OnnxNet:
     def __call__(self, new: Arrays, keys: Floats, values: Floats, lengths: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
         """(B, T, MOVES + 3) logits, and the new plies' keys and values."""
         sequence = in_sequence(lengths, new=new["moves"].shape[1], past=keys.shape[3])
-        feeds = new | {"past_keys": keys, "past_values": values} | sequence
+        feeds = new | {"past_keys": keys, "past_values": values} | vars(sequence)
         logits, wdl, new_keys, new_values = self._session.run(["logits", "wdl", "keys", "values"], feeds)
         return np.concatenate([logits, wdl], axis=-1), new_keys, new_values
 
