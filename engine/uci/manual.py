@@ -41,8 +41,8 @@ change nothing about the move. Whatever the limits, one `bestmove` comes for eac
   an `info string`, and because many clients hang on silence, `go` is answered with the alphabetically first legal move and
   `info depth 0`. A net that is put right is found at the next `ucinewgame` or when `Model` is set, to the same path too.
 
-At the end of the input (a script's pipe) the engine finishes what was asked, within ten seconds, and then ends; `infinite` and `ponder`
-end there as by `stop`. `quit` ends at once, but first gives a `readyok` or a `bestmove` that takes less than a second:
+At the end of the input (a script's pipe) the engine finishes what was asked, within ten seconds, and then ends; `infinite` and
+`ponder` end there as by `stop`. `quit` ends at once, but first gives a `readyok` or a `bestmove` that takes less than a second:
 
     printf 'uci\\nposition startpos\\ngo movetime 100\\n' | bin/transcendence
 """

@@ -212,9 +212,9 @@ OPTIONS: tuple[Option, ...] = (
             help="Draws only from the likeliest moves that together have this share of the probability; 1: from all."),
     _spin("Seed", 0, "seed", low=0, high=2**31 - 1,
           help="0: every game draws anew. Any other number: the same seed gives the same move in the same position with the "
-               "same move number, so the same game against the same replies, also after a restart. At a `Temperature` above 0 a "
-               "near tie of two moves may still fall the other way when a game is repeated: evaluations differ in their last "
-               "digits with the order in which they were asked for. Only `Temperature` 0 repeats exactly."),
+               "same move number, so the same game against the same replies, also after a restart. Where two moves are almost "
+               "equally likely it may still fall the other way: evaluations differ in their last digits with the order in "
+               "which they were asked for. For games that repeat exactly set `Temperature` to 0."),
     _check("AvoidRepetition", "true", "avoid_repetition",
            help="When it stands better, does not repeat positions or give stalemate where it has another plausible move."),
     _check("TakeMate", "true", "take_mate",
@@ -258,7 +258,8 @@ OPTIONS: tuple[Option, ...] = (
            help="Set by clients for Chess960: castling is written as king takes rook. Both notations are always understood."),
     _string(SYZYGY, EMPTY, "syzygy_path",
             help="Folders with Syzygy tables, separated as in PATH. What they hold is played perfectly instead of by the net."),
-    _string(LOG_FILE, EMPTY, "log_file", help="Writes every line in and out, with the time, to the end of this file."),
+    _string(LOG_FILE, EMPTY, "log_file",
+            help="Writes every line in and out, with the time, to the end of this file."),
 )  # fmt: skip
 """In the order of declaration. No name may hold a word that UCI's own grammar uses (type, default, min, max, var)."""
 
