@@ -1,40 +1,41 @@
 @echo off
-rem Called by the launchers: makes the virtual environment for the extra named in %1 (none: the engine's), once.
-rem All output goes to stderr: the engine's stdout belongs to UCI.
-set "TRANSCENDENCE_ROOT=%~dp0.."
-set "TRANSCENDENCE_PYTHON=%TRANSCENDENCE_ROOT%\.venv\Scripts\python.exe"
-set "FEATURE=%~1"
-if "%FEATURE%"=="" (set "READY=engine" & set "EXTRA=") else (set "READY=%FEATURE%" & set "EXTRA=[%FEATURE%]")
-if exist "%TRANSCENDENCE_ROOT%\.venv\ready-%READY%" exit /b 0
-echo transcendence: preparing the environment for '%READY%' (a few minutes at most) 1>&2
+rem Called by the launchers: finds the Python of the virtual environment for the feature named in %1; where something is missing in
+rem it, bootstrap.py installs it. Leaves TRANSCENDENCE_PYTHON, to be started with -I. The environment is .venv in the checkout, or
+rem the folder that TRANSCENDENCE_VENV names. All output goes to stderr: the engine's stdout belongs to UCI.
 
-rem An environment whose Python does not run, is too old or has no pip is made again.
-set "MODERN=import sys; sys.exit(sys.version_info < (3, 11))"
-"%TRANSCENDENCE_PYTHON%" -c "import pip; %MODERN%" 1>nul 2>nul && goto install
-set "BASE=py -3"
-%BASE% -c "%MODERN%" 1>nul 2>nul && goto make
-set "BASE=python"
-%BASE% -c "%MODERN%" 1>nul 2>nul && goto make
+rem What was meant for the Python of whoever started us.
+for %%V in (PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE PYTHONPLATLIBDIR PYTHONCASEOK PYTHONINSPECT) do set "%%V="
+for %%V in (PYTHONOPTIMIZE PYTHONWARNINGS PYTHONBREAKPOINT __PYVENV_LAUNCHER__) do set "%%V="
+
+for %%D in ("%~dp0..") do set "ROOT=%%~fD"
+set "VENV=%ROOT%\.venv"
+if defined TRANSCENDENCE_VENV for %%D in ("%TRANSCENDENCE_VENV%") do set "VENV=%%~fD"
+if "%VENV:~-1%"=="\" set "VENV=%VENV:~0,-1%"
+set "TRANSCENDENCE_PYTHON=%VENV%\Scripts\python.exe"
+
+rem Ready, without starting a process, if the last start saw this checkout with this pyproject.toml: cmd cannot compare dates.
+set "SEEN_FILE=%VENV%\seen-%~1"
+for %%F in ("%ROOT%\pyproject.toml") do set "STATE=%%~fF %%~zF %%~tF"
+set "SEEN="
+if exist "%SEEN_FILE%" set /p SEEN=<"%SEEN_FILE%"
+if exist "%TRANSCENDENCE_PYTHON%" if "%SEEN%"=="%STATE%" exit /b 0
+
+rem The Python that installs; where there is none, the environment's own may still be able to.
+set "MODERN=sys; sys.exit(sys.version_info < (3, 11))"
+set BASE=py -3
+%BASE% -I -c "import ensurepip, venv, %MODERN%" 1>nul 2>nul && goto install
+set BASE=python
+%BASE% -I -c "import ensurepip, venv, %MODERN%" 1>nul 2>nul && goto install
+set BASE="%TRANSCENDENCE_PYTHON%"
+%BASE% -I -c "import %MODERN%" 1>nul 2>nul && goto install
 echo transcendence: expected Python 3.11 or newer, found none. Install it from python.org and try again. 1>&2
 exit /b 1
 
-:make
-%BASE% -m venv --clear "%TRANSCENDENCE_ROOT%\.venv" 1>&2 || goto failed
-
 :install
-rem The tested release of PyTorch, as in environment.sh.
-set "TORCH="
-for %%F in (train export test) do if "%FEATURE%"=="%%F" set "TORCH=torch==2.13.0"
-if not defined TORCH goto package
-"%TRANSCENDENCE_PYTHON%" -c "import torch" 1>nul 2>nul && goto package
-"%TRANSCENDENCE_PYTHON%" -m pip install --quiet --disable-pip-version-check "%TORCH%" 1>&2 || goto failed
-
-:package
-"%TRANSCENDENCE_PYTHON%" -m pip install --quiet --disable-pip-version-check -e "%TRANSCENDENCE_ROOT%%EXTRA%" 1>&2 || goto failed
-type nul > "%TRANSCENDENCE_ROOT%\.venv\ready-%READY%"
-echo transcendence: ready 1>&2
+%BASE% -I "%ROOT%\bin\bootstrap.py" %~1 --venv "%VENV%" <nul 1>&2
+rem 10: an earlier installation has to do, and the next start tries again
+if errorlevel 11 exit /b 1
+if errorlevel 10 exit /b 0
+if errorlevel 1 exit /b 1
+<nul set /p "=%STATE%" >"%SEEN_FILE%" 2>nul
 exit /b 0
-
-:failed
-echo transcendence: the installation failed; see the lines above. Remove the folder .venv to begin again. 1>&2
-exit /b 1

@@ -1,8 +1,9 @@
-# Sourced by launchers and recipes, never run. Makes the virtual environment that a command needs, once, and finds its Python.
+# Sourced by launchers and recipes, never run. Finds the Python of the virtual environment that a command needs; where something
+# is missing in it, bin/bootstrap.py installs it.
 #
 #   root      the checkout, found from the launcher's own place, whatever the working directory
 #   prepare   prepare FEATURE: install the package with that extra into the environment unless it is there
-#   python    the environment's Python after prepare
+#   python    the environment's Python after prepare; to be started with -I, so that it runs no module that lies about
 #
 # The environment is $root/.venv, or the folder that TRANSCENDENCE_VENV names. In it, ready-FEATURE is as old as the feature's
 # installation, and `checkout` holds the path that the installed package points to.
@@ -15,19 +16,11 @@ venv=${TRANSCENDENCE_VENV:-$root/.venv}
 venv=${venv%/}
 case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
 python=$venv/bin/python
-lock=$venv-lock
 
-say() { printf 'transcendence: %s\n' "$*" >&2; }
-
-find_python() { # without ensurepip, which Debian packs with python3-venv, an environment would get no pip
-  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
-    if "$candidate" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      printf '%s\n' "$candidate"
-      return
-    fi
-  done
-  say "expected Python 3.11 or newer with venv on the PATH, found none. Install it (Debian: apt install python3 python3-venv) and try again."
-  exit 1
+prepare() {
+  isolate
+  ready=$venv/ready-${1:-engine}
+  is_ready || install_feature "${1:-engine}" </dev/null >&2 || exit 1
 }
 
 # Starts no process: a prepared engine must answer `uci` at once. The link bin/python dangles where the base Python is gone.
@@ -37,85 +30,73 @@ is_ready() {
   [ "$installed_from" = "$root" ] && [ -x "$python" ] && [ "$ready" -nt "$root/pyproject.toml" ]
 }
 
-# One process installs, others wait: a tournament manager starts several engines at once.
-prepare() {
-  ready=$venv/ready-${1:-engine}
-  is_ready || (install_alone "${1:-}") </dev/null >&2 || exit 1
+install_feature() {
+  base=$(find_python) || exit 1
+  "$base" -I "$root/bin/bootstrap.py" "$1" --venv "$venv" || [ $? -eq 10 ] # an earlier installation has to do
 }
 
-install_alone() {
-  take_lock || give_up "cannot write beside $venv ($trouble)." \
-    "Make $(dirname -- "$venv") writable, or set TRANSCENDENCE_VENV to a folder that you may write."
-  trap 'rm -rf "$lock"' EXIT
-  trap 'exit 130' HUP INT TERM
-  sh -c 'echo "$PPID"' >"$lock/pid" # of this subshell, which goes on when a GUI loses patience with the launcher
-  is_ready || install_feature "$1"
+# A Python that can make an environment: without ensurepip, which Debian packs with python3-venv, it would get no pip. Where
+# there is none, the environment's own may still be able to install.
+find_python() {
+  keep "$PATH" is_no_bundle
+  PATH=$kept
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python "$python"; do
+    needs='ensurepip, venv, '
+    [ "$candidate" != "$python" ] || needs=
+    if "$candidate" -I -c "import ${needs}sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  printf 'transcendence: %s\n' "expected Python 3.11 or newer with venv on the PATH, found none. \
+Install it (Debian: apt install python3 python3-venv) and try again." >&2
+  return 1
 }
 
-take_lock() {
-  absent=0 nameless=0 told=
-  mkdir -p "$(dirname -- "$venv")" 2>/dev/null
-  until trouble=$(mkdir "$lock" 2>&1); do
-    owner=$(cat "$lock/pid" 2>/dev/null)
-    if [ ! -d "$lock" ]; then
-      absent=$((absent + 1)) # freed this moment, or it cannot be made
-      [ $absent -lt 3 ] || return 1
-      continue
-    fi
-    absent=0
-    if [ "$owner" ]; then nameless=0; else nameless=$((nameless + 1)); fi
-    if [ $nameless -gt 10 ] || { [ "$owner" ] && ! kill -0 "$owner" 2>/dev/null; }; then
-      trouble=$(rm -rf "$lock" 2>&1) || return 1 # whoever held it is gone
-      nameless=0
-      continue
-    fi
-    [ "$told" ] || say "waiting for another installation (process ${owner:-unknown}); where there is none, remove $lock"
-    told=yes
-    sleep 1
+# Isolation -------------------------------------------------------------------------------------------------------
+#
+# A GUI that is packed with its own libraries, as an AppImage is, starts us with variables that were meant for its own programs.
+# They would give Python another home, other modules and other libraries.
+
+isolate() {
+  [ -z "${LD_LIBRARY_PATH:-}" ] || { keep "$LD_LIBRARY_PATH" may_be_loaded_from && LD_LIBRARY_PATH=$kept; }
+  [ "${LD_LIBRARY_PATH:-}" ] || unset LD_LIBRARY_PATH
+  [ -z "${APPDIR:-}${APPIMAGE:-}${SNAP:-}${_MEIPASS2:-}${_PYI_APPLICATION_HOME_DIR:-}${PYTHONHOME:-}" ] || unset LD_PRELOAD LD_AUDIT
+  unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE PYTHONPLATLIBDIR PYTHONCASEOK PYTHONINSPECT \
+    PYTHONOPTIMIZE PYTHONWARNINGS PYTHONBREAKPOINT __PYVENV_LAUNCHER__
+}
+
+# keep LIST TEST: those entries of a list with colons for which TEST holds, as $kept.
+keep() {
+  kept= rest=$1:
+  while [ "$rest" ]; do
+    entry=${rest%%:*}
+    rest=${rest#*:}
+    if "$2" "$entry"; then kept=${kept:+$kept:}$entry; fi
   done
 }
 
-install_feature() {
-  say "preparing $venv for '${1:-engine}' (a few minutes at most)"
-  make_venv
-  [ ! -e "$ready" ] || export PIP_RETRIES=1 # something works already: no long wait where there is no network
-  case $1 in
-  train | export | test)
-    # The tested release, installed first and by itself: pip then keeps it whatever the extra allows. It is the CPU build
-    # where pip is set up to find one, which spares several GB.
-    "$python" -c 'import torch' 2>/dev/null || pip_install "torch==2.13.0"
-    ;;
+is_no_bundle() {
+  case $1 in */.mount_*/* | */_MEI*) return 1 ;; esac
+  for bundle in "${APPDIR:-}" "${SNAP:-}" "${_MEIPASS2:-}" "${_PYI_APPLICATION_HOME_DIR:-}"; do
+    case $1/ in "${bundle:-none}"/*) return 1 ;; esac
+  done
+}
+
+# Not from a bundle, nor from the working folder, nor from a folder with another copy of what Python itself is linked to; what
+# belongs to the system or to our Python is its own copy. A GPU's libraries are often found by this variable alone.
+may_be_loaded_from() {
+  is_no_bundle "$1" || return 1
+  base_bin=/nowhere
+  { while IFS=' =' read -r name value; do [ "$name" != home ] || base_bin=$value; done <"$venv/pyvenv.cfg"; } 2>/dev/null
+  case $1/ in
+  /lib/* | /lib64/* | /usr/lib/* | /usr/lib64/* | /nix/store/* | /gnu/store/* | "${base_bin%/bin}"/*) return 0 ;;
+  /?*) ;;
+  *) return 1 ;;
   esac
-  pip_install -e "$root${1:+[$1]}"
-  printf '%s\n' "$root" >"$venv/checkout" && touch "$ready" || give_up "could not write $ready."
-  say "ready"
-}
-
-# What has neither a Python that runs nor a pip is a venv that was interrupted or has lost its base. Only what is a venv is
-# emptied: TRANSCENDENCE_VENV may name anything.
-make_venv() {
-  "$python" -m pip --version >/dev/null 2>&1 && return
-  "$python" -m ensurepip >/dev/null 2>&1 && return
-  base=$(find_python) || exit 1
-  clear=
-  [ ! -e "$venv/pyvenv.cfg" ] || clear=--clear
-  "$base" -m venv $clear "$venv" || {
-    say "could not make $venv; see the lines above. Remove it to begin again."
-    exit 1
-  }
-}
-
-pip_install() {
-  "$python" -m pip install --quiet --disable-pip-version-check "$@" ||
-    give_up "the installation failed; see the lines above." "Remove $venv to begin again."
-}
-
-# give_up TROUBLE REMEDY: goes on with an earlier installation of this checkout, where there is one.
-give_up() {
-  if [ "${installed_from:-$root}" = "$root" ] && [ -x "$python" ] && [ -e "$ready" ]; then
-    say "$1 Going on with what was installed earlier, which may lack something new."
-    exit 0
-  fi
-  say "$@"
-  exit 1
+  for library in c m dl pthread rt util stdc++ gcc_s 'python3*' ssl crypto z lzma bz2 ffi expat sqlite3; do
+    for copy in "$1"/lib$library.so*; do
+      [ ! -e "$copy" ] || return 1
+    done
+  done
 }

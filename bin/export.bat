@@ -1,5 +1,6 @@
 @echo off
+setlocal
 rem A checkpoint in, a verified ONNX net out. --help tells more.
 call "%~dp0environment.bat" export
 if errorlevel 1 exit /b 1
-"%TRANSCENDENCE_PYTHON%" -P -m export %*
+"%TRANSCENDENCE_PYTHON%" -I -m export %*

@@ -1,5 +1,6 @@
 @echo off
+setlocal
 rem The UCI engine; give this file's path to a chess GUI. No arguments needed.
-call "%~dp0environment.bat" 
+call "%~dp0environment.bat" engine
 if errorlevel 1 exit /b 1
-"%TRANSCENDENCE_PYTHON%" -P -m engine %*
+"%TRANSCENDENCE_PYTHON%" -I -m engine %*

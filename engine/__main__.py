@@ -1,4 +1,4 @@
-"""``python -m engine``: the UCI engine, and ``--check`` for people. Knows the command line and file descriptors."""
+"""``python -m engine``: the UCI engine; ``--install`` and ``--check`` for people. Knows the command line, file descriptors."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def main() -> int:
             from engine.check import check
 
             return check(model)
+        if arguments.install:
+            from engine.check import installed
+
+            return installed()
     at_rest = Process(sys.stdin.buffer, _private_stdout(), model=model).run()
     if not at_rest:
         os._exit(0)  # an evaluation is under way in a thread that nothing can end; every line is already flushed
@@ -39,6 +43,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--model", default="", metavar="PATH", help="the net to play with; the option Model wins over it")
     parser.add_argument("--check", action="store_true", help="say what is installed, how fast, and what to paste into GUIs")
+    parser.add_argument("--install", action="store_true", help="install what is missing, say whether it works, and end")
     parser.add_argument("--version", action="version", version=f"Transcendence {__version__}")
     return parser.parse_args(argv)
 

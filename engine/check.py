@@ -1,4 +1,4 @@
-"""``--check``: says what is installed, which net is found, how fast it plays and what to paste into a GUI.
+"""``--check`` and ``--install``: say what is installed, which net is found, how fast it plays and what to paste into a GUI.
 
 Knows how to ask the net and how clients want engines described. Prints for people; never runs in a UCI conversation.
 """
@@ -35,6 +35,19 @@ def check(model: str = "") -> int:
     print()
     print(client_lines(*program()))
     return 1 if problem else 0
+
+
+def installed() -> int:
+    """``--install``: the launcher has installed what was missing, this says whether it can be used; 0 when it can, else 1."""
+    try:
+        import engine.evaluator
+        import engine.uci.player  # noqa: F401
+    except ImportError as error:
+        print(f"NOT INSTALLED COMPLETELY: {error}. Remove the environment's folder and try again.")
+        return 1
+    command, arguments = program()
+    print(f"installed; add this to a GUI: {' '.join((_quoted(command), *arguments))}")
+    return 0
 
 
 def _net_report(model: str) -> list[str]:
@@ -93,7 +106,7 @@ def program() -> tuple[str, tuple[str, ...]]:
         return str(launcher), ()
     beside_python = Path(sys.executable).with_name("transcendence.exe" if os.name == "nt" else "transcendence")
     found = str(beside_python) if beside_python.is_file() else shutil.which("transcendence")
-    return (found, ()) if found else (sys.executable, ("-m", "engine"))
+    return (found, ()) if found else (sys.executable, ("-P", "-m", "engine"))
 
 
 def client_lines(command: str, arguments: tuple[str, ...]) -> str:

@@ -23,6 +23,6 @@ printf 'import sys\nfrom engine.__main__ import main\nsys.exit(main())\n' >"$wor
   --distpath "$root/dist" --workpath "$work/build" --specpath "$work" "$work/transcendence.py"
 cp LICENSE dist/transcendence/
 cd "$work"
-(printf 'uci\nposition startpos moves e2e4\ngo movetime 100\n' && sleep 5) | "$root/dist/transcendence/transcendence" >answer.txt
+printf 'uci\nposition startpos moves e2e4\ngo movetime 100\n' | "$root/dist/transcendence/transcendence" >answer.txt
 grep '^bestmove' answer.txt
 du -sh "$root/dist/transcendence"

@@ -92,8 +92,14 @@ def _start(arguments: argparse.Namespace, argv: list[str]) -> int:
     arguments.threads = arguments.threads or max(1, cores() // processes)
     if processes == 1:
         return _train(arguments, device, Processes())
-    environment = {"OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": str(Path(__file__).parents[1])}
-    return launch([sys.executable, "-m", "training.train", *argv], processes=processes, environment=environment)
+    return launch(_command(argv), processes=processes, environment={"OMP_NUM_THREADS": str(arguments.threads)})
+
+
+def _command(argv: list[str]) -> list[str]:
+    """This training in a process of its own: our modules from here, and none from the working folder or PYTHONPATH."""
+    root = str(Path(__file__).resolve().parents[1])
+    start = f"import sys; sys.path.insert(0, {root!r}); from training.train import main; sys.exit(main())"
+    return [sys.executable, "-I", "-c", start, *argv]
 
 
 def shares(streams: int, places: int) -> int:

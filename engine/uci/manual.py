@@ -34,11 +34,17 @@ change nothing about the move. Whatever the limits, one `bestmove` comes for eac
 - `go infinite`, `UCI_AnalyseMode` and `MultiPV` show the policy: an `info string` with the likeliest moves and their
   probabilities, and for each of the first `MultiPV` moves the score of the position after it, with the expected reply.
 - `searchmoves` restricts the choice; `perft N` counts moves (as `info string`) and then answers like any other `go`.
-- Mate or stalemate on the board: `bestmove (none)`. An impossible FEN changes nothing and the reason is said. An illegal move
-  in a list: the position before it is kept.
+- The first `go` of a net names it in an `info string` before the move.
+- Mate or stalemate on the board: `bestmove (none)`, with `infinite` or `ponder` when a move would be given. An impossible
+  FEN changes nothing and the reason is said. An illegal move in a list: the position before it is kept.
 - **Without a net** (none found, damaged, for another vocabulary) nothing is pretended: each `isready` and each `go` says why in
   an `info string`, and because many clients hang on silence, `go` is answered with the alphabetically first legal move and
-  `info depth 0`. A net that is put right is found at the next `ucinewgame` or when `Model` is set.
+  `info depth 0`. A net that is put right is found at the next `ucinewgame` or when `Model` is set, to the same path too.
+
+At the end of the input (a script's pipe) the engine finishes what was asked, within ten seconds, and then ends; `infinite` and
+`ponder` end there as by `stop`. `quit` ends at once, but first gives a `readyok` or a `bestmove` that takes less than a second:
+
+    printf 'uci\\nposition startpos\\ngo movetime 100\\n' | bin/transcendence
 """
 
 

@@ -25,6 +25,9 @@ ELO_RANGE = (800, 2400)
 CLEAR_HASH = "Clear Hash"
 """Name of the one button."""
 
+MODEL, SYZYGY, LOG_FILE = "Model", "SyzygyPath", "Log File"
+"""Names of the options that name files: setting one again, to the same value too, tries it again."""
+
 
 @dataclass(frozen=True)
 class Opponent:
@@ -198,7 +201,8 @@ def _opponent(text: str) -> Opponent | None:
 OPTIONS: tuple[Option, ...] = (
     _string("Temperature", "0.001", "temperature", read=_temperature,
             help="How freely moves are drawn: p ∝ exp(logit / temperature) over the legal moves. 1 plays like the average of "
-                 "the players it read, near 0 plays the move that most of them agree on, 0 is exactly the likeliest move."),
+                 "the players it read, near 0 plays the move that most of them agree on, 0 is exactly the likeliest move: the "
+                 "setting for games that repeat exactly."),
     _string("TemperatureOpening", EMPTY, "opening_temperature", read=_opening_temperature,
             help="Temperature of the first ply, for variety; it falls evenly to `Temperature` over `TemperatureOpeningPlies`. "
                  "Empty: the same as `Temperature`."),
@@ -208,13 +212,15 @@ OPTIONS: tuple[Option, ...] = (
             help="Draws only from the likeliest moves that together have this share of the probability; 1: from all."),
     _spin("Seed", 0, "seed", low=0, high=2**31 - 1,
           help="0: every game draws anew. Any other number: the same seed gives the same move in the same position with the "
-               "same move number, so the same game against the same replies, also after a restart."),
+               "same move number, so the same game against the same replies, also after a restart. Where two moves are almost "
+               "equally likely it may still fall the other way: evaluations differ in their last digits with the order in "
+               "which they were asked for. For games that repeat exactly set `Temperature` to 0."),
     _check("AvoidRepetition", "true", "avoid_repetition",
            help="When it stands better, does not repeat positions or give stalemate where it has another plausible move."),
     _check("TakeMate", "true", "take_mate",
            help="Plays a mate in one wherever there is one: few games that people play end in mate, so the net overlooks many. "
                 "Off: the net's own choice. Has no effect while `UCI_LimitStrength` is on."),
-    _string("Model", EMPTY, "model",
+    _string(MODEL, EMPTY, "model",
             help="Path of the net, an `.onnx` file. Empty: the environment variable `TRANSCENDENCE_MODEL`, then beside the "
                  "program, then the installed net. A path that does not work is reported; no other net is played instead."),
     _combo("Device", "auto", "device", choices=("auto", "cpu", "cuda"),
@@ -250,9 +256,10 @@ OPTIONS: tuple[Option, ...] = (
     _check("UCI_AnalyseMode", "false", "analyse", help="Set by clients for analysis: shows the policy as with `go infinite`."),
     _check("UCI_Chess960", "false", "chess960",
            help="Set by clients for Chess960: castling is written as king takes rook. Both notations are always understood."),
-    _string("SyzygyPath", EMPTY, "syzygy_path",
+    _string(SYZYGY, EMPTY, "syzygy_path",
             help="Folders with Syzygy tables, separated as in PATH. What they hold is played perfectly instead of by the net."),
-    _string("Log File", EMPTY, "log_file", help="Writes every line in and out, with the time, to the end of this file."),
+    _string(LOG_FILE, EMPTY, "log_file",
+            help="Writes every line in and out, with the time, to the end of this file."),
 )  # fmt: skip
 """In the order of declaration. No name may hold a word that UCI's own grammar uses (type, default, min, max, var)."""
 

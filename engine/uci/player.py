@@ -118,6 +118,7 @@ class Player:
         self._cache: GameCache | None = None
         self._fault = ""
         self._net_key: object = None
+        self._introduced = False
         self._tables: Tables | None = None
         self._random = np.random.default_rng()
         self._debug = False
@@ -163,22 +164,27 @@ class Player:
             if self._debug:
                 self._emit(Say(f"no such option, ignored: {command.name}"))
             return
-        before = self._settings
-        self._settings = options.changed(before, option, command.value)
-        if option.name in (options.ELO, options.LIMIT):
+        self._settings = options.changed(self._settings, option, command.value)
+        self._apply(option.name)
+
+    def _apply(self, name: str) -> None:
+        """What an option does beside being known. A value that was set before may work this time: files come and go."""
+        if name in (options.ELO, options.LIMIT):
             self._tell_dial()
-        elif option.name == options.CLEAR_HASH:
+        elif name == options.CLEAR_HASH:
             self._cache = None
             self._opened = replace(self._opened, judge=self._opened.fresh()) if self._opened else None
-        elif self._settings.log_file != before.log_file:
+        elif name == options.LOG_FILE:
             self._log_to(self._settings.log_file)
-        elif self._settings.syzygy_path != before.syzygy_path:
+        elif name == options.SYZYGY:
             self._tables = None
             self._tables = Tables.open(self._settings.syzygy_path) if self._settings.syzygy_path else None
+        elif name == options.MODEL:
+            self._forget_fault()
 
     def _tell_dial(self) -> None:
-        """Say what a strength beyond the dial's is played as; of a net that is still to be opened, when it is."""
-        dial = self._opened.dial if self._opened and self._net_key == self._settings.net_key else None
+        """Say what a strength beyond the dial's is played as; of a net that is still to be introduced, when it is."""
+        dial = self._opened.dial if self._opened and self._introduced and self._net_key == self._settings.net_key else None
         wanted = self._settings.elo
         if dial and self._settings.limit_strength and not dial.low <= wanted <= dial.high:
             played = min(max(wanted, dial.low), dial.high)
@@ -188,21 +194,30 @@ class Player:
         """The net for the settings as they are, opened when they have changed; None, and ``_fault``, where that fails."""
         if self._net_key != self._settings.net_key:
             self._net_key = self._settings.net_key
-            self._opened, self._cache, self._fault = None, None, ""
+            self._opened, self._cache, self._fault, self._introduced = None, None, "", False
             try:
                 self._opened = self._opener(self._settings)
-                self._emit(Say(self._opened.summary))
-                self._tell_dial()
             except TranscendenceError as error:
                 self._fault = f"no net, moves mean nothing: {error}"
             except Exception as error:
                 self._fault = f"no net, moves mean nothing: it could not be opened: {_describe(error)}"
         return self._opened
 
+    def _introduce(self, opened: Opened) -> None:
+        """Say which net plays, before its first move: between ``isready`` and ``readyok`` some clients take it for an error."""
+        if not self._introduced:
+            self._introduced = True
+            self._emit(Say(opened.summary))
+            self._tell_dial()
+
     def _new_game(self) -> None:
         self._cache = None
+        self._forget_fault()
+
+    def _forget_fault(self) -> None:
+        """Open the net once more before it is needed, where that failed: the file may have been mended meanwhile."""
         if self._fault:
-            self._net_key = None  # the file may have been mended meanwhile
+            self._net_key = None
 
     # Searching ---------------------------------------------------------------------------------------------------
 
@@ -225,11 +240,13 @@ class Player:
             perft(board, search, self._emit, chess960=self._settings.chess960)
         if not any(board.legal_moves):
             self._emit(show_end(board))
+            search.wait_for_leave()
             return BestMove(None)
         opened = self._net()
         if opened is None:
             self._emit(Say(self._fault))
             return None
+        self._introduce(opened)
         self._cache = self._cache or opened.judge.new_game()
         setting = strength(self._settings, opened)
         by_dial = self._settings.limit_strength and opened.dial is not None

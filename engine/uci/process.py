@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from engine.uci.options import Settings
     from engine.uci.player import Opened
 
+_FINISH_S = 9.0
+"""How long the end of the input waits for what was asked before it: scripts send their commands through a pipe and close it.
+What takes longer is ended as by ``stop``, so that all is over within ten seconds."""
+_ANSWER_S = 1.0
+"""How long ``quit`` waits for a ``readyok`` or a ``bestmove`` that a client was still to get."""
 _GRACE_S = 0.05
-"""How long ``quit`` waits for the worker: a finished move still goes out, an evaluation under way is left behind."""
+"""How long it waits for the worker where nobody waits for an answer: an evaluation under way is left behind."""
 
 
 class Journal:
@@ -73,8 +78,16 @@ class Process:
     """One conversation over two streams."""
 
     def __init__(
-        self, source: BinaryIO, sink: BinaryIO, *, model: str = "", opener: Callable[[Settings], Opened] | None = None
+        self,
+        source: BinaryIO,
+        sink: BinaryIO,
+        *,
+        model: str = "",
+        opener: Callable[[Settings], Opened] | None = None,
+        finish_s: float = _FINISH_S,
     ) -> None:
+        """``finish_s``: how long the end of the input waits for what was asked before it."""
+        self._finish_s = finish_s
         self._source, self._sink, self._model, self._opener = source, sink, model, opener
         self._elo_range = _elo_range(model)
         self._session = Session(elo_range=self._elo_range)
@@ -86,14 +99,29 @@ class Process:
     def run(self) -> bool:
         """Converse until ``quit`` or the end of the input. True when the worker has come to rest."""
         self._worker.start()
-        for line in self._lines():
-            command = parse(line)
-            if command and not self._obey(command):
-                break
-        else:
-            self._obey(Quit())
+        with suppress(KeyboardInterrupt):
+            if self._converse():
+                return self._finish()
+        return self._quit()
+
+    def _converse(self) -> bool:
+        """Obey until there is nothing more to read; False after ``quit``."""
+        return all(self._obey(command) for command in map(parse, self._lines()) if command)
+
+    def _finish(self) -> bool:
+        with self._session_lock:
+            self._session.end_of_input()
         self._tasks.put(Quit())
-        return self.rest(_GRACE_S)
+        return self.rest(self._finish_s) or self._quit()
+
+    def _quit(self) -> bool:
+        self._obey(Quit())
+        self._tasks.put(Quit())
+        with self._session_lock:
+            owing = self._session.owing
+        with suppress(KeyboardInterrupt):
+            return self.rest(_ANSWER_S if owing else _GRACE_S)
+        return False
 
     def rest(self, timeout_s: float | None = None) -> bool:
         """Wait for the worker after ``run``; True when it has come to rest."""
@@ -101,7 +129,7 @@ class Process:
         return not self._worker.is_alive()
 
     def _lines(self) -> Iterator[str]:
-        with suppress(KeyboardInterrupt, OSError, ValueError):
+        with suppress(OSError, ValueError):
             for raw in iter(self._source.readline, b""):
                 line = decode(raw).rstrip("\r\n")
                 self._journal.note(">", line)
@@ -150,6 +178,9 @@ class Process:
             perform = self._perform_without_player
         while not isinstance(first, Quit):
             perform(first)
+            if isinstance(first, IsReady):
+                with self._session_lock:
+                    self._session.readied()
             first = self._tasks.get()
 
     def _perform_without_player(self, task: Command | Search) -> None:
@@ -159,5 +190,6 @@ class Process:
             self._emit(ReadyOk())
         elif isinstance(task, Search):
             self._emit(Say(self._fault))
+            task.wait_for_leave()
             self._ended(task)
             self._emit(BestMove(None))

@@ -12,6 +12,7 @@ do not wait; every ``go`` owns a ``Search`` and gets exactly one ``bestmove``. D
     stop                 | nothing               | halt the search
     ponderhit            | nothing               | release the search
     quit                 | leave                 | halt the search, leave
+    end of input         | nothing               | halt the search if it is infinite or ponders: nobody can end it any more
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class Search:
         """True when the best move is wanted now."""
         return self._halted
 
+    @property
+    def endless(self) -> bool:
+        """True while a best move may be given only after another command."""
+        return self.go.infinite or self._pondering
+
     def halt(self) -> None:
         """``stop``: give the best move now."""
         with self._changed:
@@ -82,7 +88,7 @@ class Search:
     def wait_for_leave(self) -> None:
         """Return when a best move may be given: with ``infinite`` not before ``stop``, pondering not before ``ponderhit``."""
         with self._changed:
-            self._changed.wait_for(lambda: self._halted or not (self.go.infinite or self._pondering))
+            self._changed.wait_for(lambda: self._halted or not self.endless)
 
     def wait(self, milliseconds: float) -> None:
         """Sleep, but not past ``stop``."""
@@ -121,11 +127,17 @@ class Session:
     def __init__(self, *, elo_range: tuple[int, int] = ELO_RANGE) -> None:
         self._elo_range = elo_range
         self._searches: list[Search] = []
+        self._readies = 0
 
     @property
     def searching(self) -> bool:
         """True from ``go`` to its ``bestmove``."""
         return bool(self._searches)
+
+    @property
+    def owing(self) -> bool:
+        """True while a ``readyok`` or a ``bestmove`` is still to come."""
+        return self.searching or self._readies > 0
 
     def receive(self, command: Command) -> tuple[Action, ...]:
         """What a command leads to."""
@@ -134,7 +146,10 @@ class Session:
                 options = (Write(Declaration(line)) for line in declared(self._elo_range))
                 return (Write(Id(NAME, AUTHOR)), *options, Write(UciOk()), Queue(command))
             case IsReady():
-                return (Write(ReadyOk()),) if self.searching else (Queue(command),)
+                if self.searching:
+                    return (Write(ReadyOk()),)
+                self._readies += 1
+                return (Queue(command),)
             case Go():
                 self._halt()
                 self._searches.append(Search(command))
@@ -157,6 +172,16 @@ class Session:
     def ended(self, search: Search) -> None:
         """The worker is about to print this search's ``bestmove``."""
         self._searches.remove(search)
+
+    def readied(self) -> None:
+        """The worker has printed the ``readyok`` of an ``isready`` that was queued."""
+        self._readies -= 1
+
+    def end_of_input(self) -> None:
+        """No command will come any more."""
+        for search in self._searches:
+            if search.endless:
+                search.halt()
 
     def _halt(self) -> None:
         for search in self._searches:

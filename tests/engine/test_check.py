@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from engine.check import check, client_lines, program
+from engine.check import check, client_lines, installed, program
 
 
 def test_a_good_net_is_described(random_net: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,3 +44,14 @@ def test_blanks_and_backslashes_survive_pasting() -> None:
     assert "arg=-m" in shlex.split(command.removesuffix("\\"))
     assert 'args="-m engine"' in lines
     assert 'dir: "/my engines/bin"' in lines
+
+
+def test_install_says_what_to_give_to_a_gui(capsys: pytest.CaptureFixture[str]) -> None:
+    assert installed() == 0
+    assert str(program()[0]) in capsys.readouterr().out
+
+
+def test_install_says_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "engine.evaluator", None)
+    assert installed() == 1
+    assert "NOT INSTALLED COMPLETELY" in capsys.readouterr().out

@@ -59,6 +59,14 @@ def _opening(net: Path, folder: Path, *, seed: int) -> list[str]:
         return [move.uci() for move in board.move_stack]
 
 
+def test_a_ping_finds_nothing_unexpected(engine: chess.engine.SimpleEngine, caplog: pytest.LogCaptureFixture) -> None:
+    """lichess-bot shows every warning of python-chess to its user."""
+    engine.ping()
+    played(engine, chess.Board(), chess.engine.Limit(depth=1))
+    engine.ping()
+    assert [record.message for record in caplog.records] == []
+
+
 def test_analysis_shows_as_many_lines_as_asked(engine: chess.engine.SimpleEngine) -> None:
     board = chess.Board()
     infos = engine.analyse(board, chess.engine.Limit(depth=1), multipv=5)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine.dial import Dial
+from engine.dial import Dial, Point
 from engine.errors import NetError
 from engine.evaluator import Evaluation, Players, Request
 from engine.uci.options import Opponent, Settings, default_settings
@@ -136,7 +138,7 @@ def test_the_ratings_reach_the_net() -> None:
 def test_the_net_is_opened_once_and_again_when_its_options_change() -> None:
     desk = Desk()
     desk.player.perform(IsReady())
-    assert desk.replies == [Say("net uniform"), ReadyOk()]
+    assert len(desk.opened) == 1
     desk.go()
     desk.option("Temperature", "1")
     desk.go()
@@ -148,6 +150,42 @@ def test_the_net_is_opened_once_and_again_when_its_options_change() -> None:
     assert (desk.opened[-1].threads, desk.opened[-1].hash_mb, desk.opened[-1].device, desk.opened[-1].model) == (
         2, 32, "cpu", "x.onnx",
     )  # fmt: skip
+
+
+def test_the_net_is_introduced_before_its_first_move_and_not_to_those_who_wait_for_readyok() -> None:
+    """python-chess logs anything else between isready and readyok as an unexpected line."""
+    desk = Desk()
+    desk.dial = Dial((Point(800.0, 900, 1.0), Point(1200.0, 2000, 0.5)), 1)
+    for name, value in (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000")):
+        desk.option(name, value)
+    desk.player.perform(IsReady())
+    desk.option("UCI_Elo", "3000")
+    desk.player.perform(IsReady())
+    assert desk.replies == [ReadyOk(), ReadyOk()]
+    for _ in range(2):
+        desk.player.perform(Search(Go(depth=1)))
+    said = [reply.text for reply in desk.replies if isinstance(reply, Say)]
+    assert said == ["net uniform", "this net can play as 800 to 1200: UCI_Elo 3000 is played as 1200"]
+    desk.option("UCI_Elo", "2500")
+    assert desk.replies[-1] == Say("this net can play as 800 to 1200: UCI_Elo 2500 is played as 1200")
+
+
+def test_a_file_that_was_put_right_is_found_by_setting_the_same_value_again(tmp_path: Path) -> None:
+    logged: list[str] = []
+    replies: list[Reply] = []
+    player = Player(replies.append, lambda search: None, opener=open_uniform, log_to=logged.append)
+    for _ in range(2):
+        player.perform(SetOption("Log File", "there.log"))
+    assert logged == ["there.log", "there.log"]
+    folder = tmp_path / "tables"
+    player.perform(SetOption("SyzygyPath", str(folder)))
+    assert "SyzygyPath: cannot read" in str(replies.pop())
+    shutil.copytree(Path(__file__).parent / "syzygy", folder)
+    player.perform(SetOption("SyzygyPath", str(folder)))
+    player.perform(Position("8/8/8/8/8/2k5/7R/K7 w - - 0 1"))
+    player.perform(SetOption("UCI_ShowWDL", "true"))
+    player.perform(Search(Go(depth=1)))
+    assert [reply.wdl for reply in replies if isinstance(reply, Info)] == [(1000, 0, 0)]
 
 
 def test_a_cache_belongs_to_one_game() -> None:
@@ -214,6 +252,9 @@ def test_a_net_that_fails_to_open_is_not_tried_again_before_something_changes() 
     said = [r.text for r in replies if isinstance(r, Say)]
     assert said[0].startswith("no net, moves mean nothing: it could not be opened: ValueError: protobuf parsing failed")
     assert len(said) == 5
+    for task in (SetOption("Model", "b"), IsReady()):
+        player.perform(task)
+    assert tries == ["", "b", "b", "b"], "the same name again is a try: the file may have been put right"
 
 
 def test_the_delay_is_kept_and_never_flags() -> None:

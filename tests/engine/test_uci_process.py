@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -10,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.uci_driver import Client, in_process, surroundings
+from engine.uci.options import Settings
+from engine.uci.player import Opened
+from engine.uci.process import Process
+from tests.engine.uci_driver import Client, in_process, in_thread, surroundings
+from tests.engine.uniform import open_uniform
 
 ENGINE = [sys.executable, "-m", "engine"]
 HEAVY = {"chess", "numpy", "onnxruntime", "torch"}
@@ -76,10 +81,10 @@ def test_one_move_from_a_pipe(start: Start) -> None:
     client.send("uci")
     assert client.until("uciok")[0].startswith("id name Transcendence")
     client.send("isready")
-    said = client.until("readyok", patience_s=60)
-    assert any(line.startswith("info string net") for line in said)
+    assert client.until("readyok", patience_s=60) == ["readyok"]
     client.send("position startpos moves e2e4", "go movetime 100")
     *lines, best = client.until("bestmove")
+    assert lines[0].startswith("info string net")
     assert " score cp " in lines[-1]
     assert best.split()[1] in lines[-1].split(" pv ")[1]
 
@@ -87,7 +92,7 @@ def test_one_move_from_a_pipe(start: Start) -> None:
 @pytest.mark.parametrize(
     ("go", "end"),
     [
-        ("go infinite", b"quit\n"), ("go infinite", b""), ("go ponder", b""), ("go perft 30", b"quit\n"), ("go perft 30", b""),
+        ("go infinite", b"quit\n"), ("go infinite", b""), ("go ponder", b""), ("go perft 30", b"quit\n"),
         ("go depth 1", b"quit"), ("isready", b""),
     ],
 )  # fmt: skip
@@ -101,6 +106,59 @@ def test_it_ends_at_once_with_status_0(start: Start, go: str, end: bytes) -> Non
     client.rest()
     assert process.wait(timeout=10) == 0
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "answers"),
+    [
+        (["uci", "position startpos", "go movetime 100"], ["uciok", "bestmove"]),
+        (["isready"], ["readyok"]),
+        (["go infinite"], ["bestmove"]),
+        (["go ponder wtime 1000 btime 1000"], ["bestmove"]),
+        (["go perft 2"], ["info string Nodes searched: 400", "bestmove"]),
+        (["position startpos moves f2f3 e7e5 g2g4 d8h4", "go infinite"], ["bestmove (none)"]),
+        (["go depth 1", "position startpos moves e2e4", "go nodes 1", "isready"], ["bestmove", "readyok", "bestmove"]),
+    ],
+)
+def test_the_end_of_the_input_ends_nothing_that_was_asked(asked: list[str], answers: list[str]) -> None:
+    """As from printf through a pipe."""
+    engine = in_thread(open_uniform)
+    engine.client.send(*asked)
+    lines = engine.client.rest()
+    assert [line for line in lines if line.startswith(tuple(answers))] != []
+    for answer in set(answers):
+        assert sum(line.startswith(answer) for line in lines) == answers.count(answer), lines
+    engine.thread.join(timeout=5)
+    assert not engine.thread.is_alive()
+
+
+def test_printf_through_a_pipe_gets_its_move(random_net: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ENGINE, input=b"uci\nposition startpos\ngo movetime 100\n", capture_output=True, cwd=tmp_path,
+        env=surroundings(TRANSCENDENCE_MODEL=str(random_net)), check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1].startswith(b"bestmove")
+
+
+def test_what_takes_too_long_after_the_end_of_the_input_is_stopped() -> None:
+    said = io.BytesIO()
+    assert Process(io.BytesIO(b"go perft 30\n"), said, opener=open_uniform, finish_s=0.3).run()
+    lines = said.getvalue().splitlines()
+    assert b"info string perft stopped" in lines
+    assert lines[-1].startswith(b"bestmove")
+
+
+@pytest.mark.parametrize(("opens_in_s", "answer"), [(0.3, b"readyok\n"), (4.0, b"")])
+def test_quit_waits_for_readyok_if_that_takes_less_than_a_second(opens_in_s: float, answer: bytes) -> None:
+    def slowly(settings: Settings) -> Opened:
+        time.sleep(opens_in_s)
+        return open_uniform(settings)
+
+    said = io.BytesIO()
+    process = Process(io.BytesIO(b"isready\nquit\n"), said, opener=slowly)
+    process.run()
+    assert said.getvalue() == answer
+    process.rest()
 
 
 def test_quit_while_the_net_is_being_loaded(start: Start) -> None:
@@ -138,8 +196,8 @@ def test_a_thousand_plies_are_digested_in_milliseconds(start: Start) -> None:
 
 def test_the_model_argument_wins_over_the_environment(start: Start, random_net: Path, tmp_path: Path) -> None:
     client, _ = start("--model", str(random_net), net=tmp_path / "none.onnx")
-    client.send("isready")
-    assert "info string net" in client.until("readyok", patience_s=60)[0]
+    client.send("go depth 1")
+    assert client.until("bestmove", patience_s=60)[0].startswith("info string net")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a net"], ids=["missing", "empty", "foreign"])
@@ -173,7 +231,9 @@ def test_a_net_that_was_mended_is_found_by_the_next_game(start: Start, random_ne
     assert client.until("readyok", patience_s=60)[0].startswith("info string no net")
     late.write_bytes(random_net.read_bytes())
     client.send("ucinewgame", "isready")
-    assert client.until("readyok")[0].startswith("info string net")
+    assert client.until("readyok") == ["readyok"]
+    client.send("go depth 1")
+    assert client.until("bestmove")[0].startswith("info string net")
 
 
 def test_the_log_file_holds_both_directions(start: Start, tmp_path: Path) -> None:

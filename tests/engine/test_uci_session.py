@@ -116,6 +116,28 @@ def test_any_order_of_commands(commands: list[Command | None]) -> None:
     assert not any(not s.halted for s in searches[:-1]), "only the newest search may be running"
 
 
+def test_at_the_end_of_the_input_only_what_nobody_can_end_is_halted() -> None:
+    for go, ends in ((Go(infinite=True), True), (Go(ponder=True), True), (Go(movetime_ms=100), False), (Go(perft=3), False)):
+        session = Session()
+        search = started(session, go)
+        session.end_of_input()
+        assert search.halted == ends, go
+
+
+def test_what_is_owed_is_known_until_it_is_given() -> None:
+    session = Session()
+    assert not session.owing
+    session.receive(IsReady())
+    assert session.owing
+    session.readied()
+    assert not session.owing
+    search = started(session, Go(depth=1))
+    session.receive(IsReady())  # answered at once
+    assert session.owing
+    session.ended(search)
+    assert not session.owing
+
+
 def waits(search: Search) -> threading.Thread:
     thread = threading.Thread(target=search.wait_for_leave, daemon=True)
     thread.start()
