@@ -89,12 +89,12 @@ def choose(evaluation: Evaluation, board: chess.Board, sampling: Sampling, *, ra
     if sampling.avoid_repetition:
         allowed = _without_draws(allowed, board, temperature=temperature)
     probabilities = policy(allowed, temperature=temperature, top_p=sampling.top_p)
-    i = int(probabilities.argmax()) if temperature <= 0 else _drawn(probabilities, random)
+    i = int(probabilities.argmax()) if temperature <= 0 else drawn(probabilities, random)
     return Choice(evaluation.moves[i], float(probabilities[i]), probabilities)
 
 
-def _drawn(probabilities: NDArray[np.float64], random: np.random.Generator) -> int:
-    """As ``random.choice`` with these probabilities, the same draw even, without its checks: they take ten times as long."""
+def drawn(probabilities: NDArray[np.float64], random: np.random.Generator) -> int:
+    """The place that is drawn: ``random.choice``, the same draw even, without its checks, which take ten times as long."""
     shares = probabilities.cumsum()
     return int((shares / shares[-1]).searchsorted(random.random(), side="right"))
 

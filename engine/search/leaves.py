@@ -101,7 +101,7 @@ class NetLeaves:
         for i, line in enumerate(lines):
             past_mask[0, i, [column[node] for node in line if node in column]] = True
             new_mask[0, i, [place[node] for node in line if node in place]] = True
-        positions = np.array([[game + node.depth - 1 for node in nodes]])
+        positions = np.array([[game + len(line) - 1 for line in lines]])
         return Past(self._joined[0], self._joined[1], np.array([game])), Lines(positions, past_mask, new_mask)
 
     def _lay_out(self, room: int) -> None:

@@ -52,6 +52,7 @@ class Node:
     def __init__(self, board: chess.Board, *, parent: Node | None, move: chess.Move | None, repetitions: int) -> None:
         self.board, self.parent, self.move = board, parent, move
         self.depth: int = parent.depth + 1 if parent else 0
+        """Plies from the tree's first root; it stays when the tree gets another."""
         self.key: Hashable = position_key(board)
         self.repetitions = repetitions
         """Earlier occurrences of this position, in the game and in the line."""
@@ -110,7 +111,7 @@ class Tree:
         self._exact = exact
         self._game = _keys_of(board)
         self.root = Node(board.copy(stack=False), parent=None, move=None, repetitions=self._game.count(position_key(board)))
-        self.nodes = 1
+        self.nodes, self._deepest = 1, 0
         self._end_without_moves(self.root)  # nothing else ends a root: it is searched whatever its history says
 
     def gather(self, most: int) -> list[Node]:
@@ -143,6 +144,10 @@ class Tree:
         self._mark(leaf, -1)
         self._count(leaf, evaluation.wdl)
 
+    def first(self) -> Node:
+        """The child of the root that one would play; before any was looked at the likeliest move's."""
+        return self.root.best_first()[0] if self.root.children else self._grow(self.root)
+
     def forget(self, leaf: Node) -> None:
         """Take back a position that ``gather`` gave and nobody will evaluate."""
         self._mark(leaf, -1)
@@ -156,8 +161,14 @@ class Tree:
         node.parent, node.move = None, None
         node.repetitions = self._game.count(node.key)
         self.root = node
-        self.nodes = sum(1 for _ in self.walk())
+        depths = [node.depth for node in self.walk()]
+        self.nodes, self._deepest = len(depths), max(depths)
         return True
+
+    @property
+    def deepest(self) -> int:
+        """Plies from the root to the position farthest from it."""
+        return self._deepest - self.root.depth
 
     def walk(self) -> Iterator[Node]:
         """All nodes, each before those below it."""
@@ -221,7 +232,7 @@ class Tree:
         child = Node(board, parent=node, move=move, repetitions=0)
         child.repetitions = self._repetitions(child)
         node.children.append(child)
-        self.nodes += 1
+        self.nodes, self._deepest = self.nodes + 1, max(self._deepest, child.depth)
         self._settle(child)
         return child
 

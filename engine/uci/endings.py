@@ -64,6 +64,11 @@ class Tables:
         wdl = (1.0, 0.0, 0.0) if best > 0 else (0.0, 0.0, 1.0) if best < 0 else (0.0, 1.0, 0.0)
         return Ending(frozenset(move for move, rank in ranks.items() if rank == best), wdl)
 
+    def result(self, board: chess.Board) -> tuple[float, float, float] | None:
+        """Win, draw, loss for the side to move, the fifty-move rule included; None for a position the tables do not hold."""
+        ending = self.probe(board)
+        return ending.wdl if ending else None
+
     def _rank(self, board: chess.Board, move: chess.Move) -> int:
         """Higher is better for the mover: mate, then wins by speed, draws, then losses by length.
 

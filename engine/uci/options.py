@@ -58,6 +58,11 @@ class Settings:
     device: str
     threads: int
     hash_mb: int
+    nodes: int
+    """Evaluations a move; 1: no search."""
+    cpuct: float
+    first_play: float
+    prior_temperature: float
     multipv: int
     ponder: bool
     move_overhead_ms: int
@@ -185,6 +190,20 @@ def _top_p(text: str) -> float:
     return value
 
 
+def _positive(text: str) -> float:
+    value = _number(text)
+    if not 0 < value <= 100:
+        raise ValueError("a number above 0, up to 100")
+    return value
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise ValueError("a number from 0 to 1")
+    return value
+
+
 def _opponent(text: str) -> Opponent | None:
     """``GM 2800 human Gary Kasparov`` or ``none none computer Shredder``."""
     words = text.split()
@@ -227,7 +246,18 @@ OPTIONS: tuple[Option, ...] = (
            help="Where the net runs. `auto` takes a GPU when ONNX Runtime can use one."),
     _spin("Threads", 1, "threads", low=1, high=1024,
           help="CPU threads for one evaluation, at most as many as the machine has."),
-    _spin("Hash", 4, "hash_mb", low=1, high=1048576, help="Memory in MiB for remembered evaluations."),
+    _spin("Nodes", 1, "nodes", low=1, high=10**9,
+          help="Evaluations for one move when `go` names no other number. 1: the net's first evaluation alone. More: a search "
+               "that plays stronger and takes longer; a clock or `stop` ends it early."),
+    _string("CPuct", "1.5", "cpuct", read=_positive,
+            help="Of the search: how much a move's probability counts against the scores that were found. More: wider."),
+    _string("FirstPlay", "0.25", "first_play", read=_share,
+            help="Of the search: by how much a move that was not tried yet counts as worse than its position, 0 to 1."),
+    _string("PriorTemperature", "1", "prior_temperature", read=_positive,
+            help="Of the search: temperature of the net's probabilities. More: alternatives are looked at sooner."),
+    _spin("Hash", 64, "hash_mb", low=1, high=1048576,
+          help="Memory in MiB for remembered evaluations, and as much again for each of a search's tree and what the net has "
+               "read of its lines."),
     Option(CLEAR_HASH, "button", "", "", "Forgets all evaluations and the game read so far."),
     _spin("MultiPV", 1, "multipv", low=1, high=500,
           help="How many moves to show: the one chosen first, then the likeliest, each with its probability and the score of "

@@ -38,8 +38,9 @@ from engine.uci.protocol import (
     SetOption,
     Unknown,
 )
+from engine.uci.searching import Hunt, Leaves, Searcher, visits_of
 from engine.uci.session import Search
-from engine.uci.thinking import Judge, Task, show_end, think
+from engine.uci.thinking import Judge, Task, restricted, show_end, think
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,15 @@ class Opened:
     play: dict[str, Any] = field(default_factory=dict)
     """How it wants to be used: ``rating`` (points) and ``scale`` (``engine.encoding.Scale``) of its own side, ``dial``."""
     dial: Dial | None = None
+    leaves: Callable[[], Leaves] | None = None
+    """Makes what a search asks; None for a net that knows no search."""
 
 
 def open_net(settings: Settings) -> Opened:
     """The net that the settings name. Raises NetError."""
     from engine.evaluator import Evaluator
     from engine.net import Net, find_net
+    from engine.search.leaves import NetLeaves
 
     threads = min(settings.threads, cores())
     net = Net.open(find_net(settings.model or None), device=settings.device, threads=threads)
@@ -74,7 +78,10 @@ def open_net(settings: Settings) -> Opened:
     def fresh() -> Evaluator:
         return Evaluator(net, hash_mb=settings.hash_mb)
 
-    return Opened(fresh(), summary, fresh, info.play, dial)
+    def leaves() -> NetLeaves:
+        return NetLeaves(net, megabytes=settings.hash_mb)
+
+    return Opened(fresh(), summary, fresh, info.play, dial, leaves if info.contract != "1" else None)
 
 
 def strength(settings: Settings, opened: Opened) -> Setting:
@@ -116,6 +123,7 @@ class Player:
         self._line = Line()
         self._opened: Opened | None = None
         self._cache: GameCache | None = None
+        self._searcher: Searcher | None = None
         self._fault = ""
         self._net_key: object = None
         self._introduced = False
@@ -172,7 +180,7 @@ class Player:
         if name in (options.ELO, options.LIMIT):
             self._tell_dial()
         elif name == options.CLEAR_HASH:
-            self._cache = None
+            self._cache, self._searcher = None, None
             self._opened = replace(self._opened, judge=self._opened.fresh()) if self._opened else None
         elif name == options.LOG_FILE:
             self._log_to(self._settings.log_file)
@@ -194,7 +202,7 @@ class Player:
         """The net for the settings as they are, opened when they have changed; None, and ``_fault``, where that fails."""
         if self._net_key != self._settings.net_key:
             self._net_key = self._settings.net_key
-            self._opened, self._cache, self._fault, self._introduced = None, None, "", False
+            self._opened, self._cache, self._searcher, self._fault, self._introduced = None, None, None, "", False
             try:
                 self._opened = self._opener(self._settings)
             except TranscendenceError as error:
@@ -211,7 +219,7 @@ class Player:
             self._tell_dial()
 
     def _new_game(self) -> None:
-        self._cache = None
+        self._cache, self._searcher = None, None
         self._forget_fault()
 
     def _forget_fault(self) -> None:
@@ -251,16 +259,32 @@ class Player:
         setting = strength(self._settings, opened)
         by_dial = self._settings.limit_strength and opened.dial is not None
         opponent = None if by_dial else self._settings.opponent  # a dial was measured with both told the same
-        return think(
-            Task(
-                board, search, replace(self._settings, temperature=setting.temperature), opened.judge, self._cache,
-                players(setting, opponent, white=board.turn), self._tables, self._generator(board), self._emit,
-            )
+        nodes = 1 if by_dial else self._settings.nodes  # a dial was measured without a search
+        task = Task(
+            board, search, replace(self._settings, temperature=setting.temperature, nodes=nodes), opened.judge, self._cache,
+            players(setting, opponent, white=board.turn), self._tables, self._generator(board), self._emit,
         )  # fmt: skip
+        return self._hunt(task, opened) if self._hunts(task, opened) else think(task)
+
+    def _hunts(self, task: Task, opened: Opened) -> bool:
+        """Whether a move is searched for: more than one evaluation is asked for, the net knows how, and there is a choice."""
+        wanted = visits_of(task.search.go, task.settings) > 1
+        if wanted and opened.leaves is None and not (task.search.go.infinite or task.settings.analyse):
+            self._emit(Say("this net knows no search (it follows an older contract): one evaluation; export it again for more"))
+        return wanted and opened.leaves is not None and (task.search.endless or task.board.legal_moves.count() > 1)
+
+    def _hunt(self, task: Task, opened: Opened) -> BestMove:
+        """A move by search."""
+        assert opened.leaves is not None
+        self._searcher = self._searcher or Searcher(opened.leaves())
+        ending = task.tables.probe(task.board) if task.tables else None
+        exact = task.tables.result if task.tables else None
+        hunt = Hunt(task.board, task.search, task.settings, task.players, exact, task.random, task.emit)
+        return self._searcher.think(hunt, lambda evaluation: restricted(evaluation, task, ending))
 
     def _makeshift(self, search: Search) -> BestMove:
         """The alphabetically first legal move: no chess, but a client that waits for a move hangs on silence."""
-        self._cache = None  # what went wrong may have left it half-written
+        self._cache, self._searcher = None, None  # what went wrong may have left them half-written
         board = self._line.board
         texts = sorted(write_move(board, move, chess960=self._settings.chess960) for move in board.legal_moves)
         self._emit(Info(pv=tuple(texts[:1]), depth=0, seldepth=0, time_ms=search.elapsed_ms()))

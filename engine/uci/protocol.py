@@ -220,6 +220,8 @@ class Info:
     nodes: int = 0
     """Positions that the net has judged."""
     time_ms: int = 0
+    hashfull: int | None = None
+    """Permille of the memory in use; None where nothing is kept."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,9 @@ def _info(info: Info) -> str:
     wdl = " wdl {} {} {}".format(*info.wdl) if info.wdl else ""
     nps = info.nodes * 1000 // max(info.time_ms, 1)
     text = f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}{wdl}"
-    text += f" nodes {info.nodes} nps {nps} time {info.time_ms}"
+    text += f" nodes {info.nodes} nps {nps}"
+    text += f" hashfull {info.hashfull}" if info.hashfull is not None else ""
+    text += f" time {info.time_ms}"
     return text + (" pv " + " ".join(info.pv) if info.pv else "")
 
 

@@ -68,7 +68,7 @@ def think(task: Task) -> BestMove:
     """Choose a move, show it, and give it when a best move may be given. Needs a position with a legal move."""
     evaluation = task.judge.evaluate([Request(task.board, task.cache, task.players)])[0]
     ending = task.tables.probe(task.board) if task.tables else None
-    evaluation = _restricted(evaluation, task, ending)
+    evaluation = restricted(evaluation, task, ending)
     choice = choose(evaluation, task.board, sampling_of(task.settings), random=task.random)
     wdl = ending.wdl if ending else evaluation.wdl
     show = _analyse if _analysing(task) else _show_choice
@@ -96,7 +96,7 @@ def show_end(board: chess.Board) -> Info:
     return Info(depth=0, seldepth=0, mate=0 if board.is_check() else None)
 
 
-def _restricted(evaluation: Evaluation, task: Task, ending: Ending | None) -> Evaluation:
+def restricted(evaluation: Evaluation, task: Task, ending: Ending | None) -> Evaluation:
     """Only the moves that ``searchmoves`` allows and, with tables, that keep the best result."""
     wanted = {read_move(task.board, text) for text in task.search.go.searchmoves} - {None}
     if task.search.go.searchmoves and not wanted:

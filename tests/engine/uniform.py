@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import chess
 import numpy as np
 
 from engine.encoding import move_id
-from engine.evaluator import Evaluation, GameCache, Request
+from engine.evaluator import Evaluation, GameCache, Players, Request
 from engine.net import NetInfo
+from engine.search.tree import Node
 from engine.uci.options import Settings
 from engine.uci.player import Opened
 
@@ -42,6 +44,21 @@ class Uniform:
         return Evaluation(moves, np.linspace(0.0, -0.05 * (len(moves) - 1), len(moves)), (0.4, 0.3, 0.3))
 
 
+class UniformLeaves:
+    """What a search asks, likewise; ``share_used`` is always 0."""
+
+    share_used = 0.0
+
+    def __init__(self, pause_s: float = 0.0) -> None:
+        self._judge = Uniform(pause_s)
+
+    def begin(self, board: chess.Board, players: Players, nodes: Iterable[Node]) -> Evaluation:
+        return self._judge.evaluate([Request(board, self._judge.new_game(), players)])[0]
+
+    def __call__(self, leaves: Sequence[Node]) -> list[Evaluation]:
+        return self._judge.evaluate([Request(leaf.board, self._judge.new_game()) for leaf in leaves])
+
+
 def open_uniform(settings: Settings) -> Opened:
     """For ``Process(opener=...)``."""
-    return Opened(Uniform(), "net uniform", Uniform)
+    return Opened(Uniform(), "net uniform", Uniform, leaves=UniformLeaves)
