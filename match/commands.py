@@ -429,6 +429,8 @@ def _chosen_anchors(arguments: argparse.Namespace) -> dict[str, float]:
             chosen[name] = float(elo)
         except ValueError:
             raise MatchError(f"expected --anchor NAME=ELO, got {text!r}") from None
+        if not math.isfinite(chosen[name]):
+            raise MatchError(f"expected a number of Elo in --anchor NAME=ELO, got {text!r}")
     return chosen
 
 
