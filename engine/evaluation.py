@@ -63,7 +63,8 @@ class Remembered:
             return
         moves = np.array([packed_move(m) for m in evaluation.moves], np.uint16)
         entry = np.array(evaluation.wdl).tobytes() + moves.tobytes() + evaluation.logits.astype(np.float32).tobytes()
-        self._used += len(entry) + _ENTRY_OVERHEAD
+        old = self._entries.pop(key, None)
+        self._used += len(entry) + _ENTRY_OVERHEAD - (0 if old is None else len(old) + _ENTRY_OVERHEAD)
         self._entries[key] = entry
         while self._used > self._room and self._entries:
             _, old = self._entries.popitem(last=False)

@@ -71,7 +71,7 @@ class Evaluator:
         return GameCache(self.net.info, line_room=line_room)
 
     def evaluate(self, requests: Sequence[Request]) -> list[Evaluation]:
-        """An evaluation of each request, in as few calls of the net as their lengths allow.
+        """An evaluation of each request, in as few calls of the net as their lengths allow; equal questions are asked once.
 
         Raises PositionError when a blind net is asked about a game that did not begin at the initial position.
         """
@@ -79,13 +79,16 @@ class Evaluator:
             self._check(request.board)
         found: list[Evaluation | None] = [None] * len(requests)
         questions = [b""] * len(requests)
+        first: dict[bytes, int] = {}  # who asks each question of the net
         asked: list[_Asked] = []
         for numbers in self._shelves.seat([request.cache for request in requests]):
             for i in numbers:
                 requests[i].cache.follow(requests[i].board, requests[i].players)
                 questions[i] = requests[i].cache.question()
                 found[i] = self._remembered.get(questions[i])
-            asked += self._ask(requests, [i for i in numbers if found[i] is None])
+                if found[i] is None:
+                    first.setdefault(questions[i], i)
+            asked += self._ask(requests, [i for i in numbers if first.get(questions[i]) == i])
         legal = {i: tuple(requests[i].board.legal_moves) for call in asked for i in call.numbers}  # while the net is at work
         for call in asked:
             outputs = call.outputs()
@@ -95,7 +98,8 @@ class Evaluator:
                 self._remembered.put(questions[i], evaluation)
         for call in asked:  # only now is no call reading a shelf
             _keep(call, requests)
-        return [evaluation for evaluation in found if evaluation is not None]
+        answers = (found[first.get(questions[i], i)] for i in range(len(requests)))
+        return [evaluation for evaluation in answers if evaluation is not None]
 
     def _check(self, board: chess.Board) -> None:
         if self.net.info.blind and board.root().fen() != chess.STARTING_FEN:

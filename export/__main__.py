@@ -19,10 +19,12 @@ from export.gate import MATCH_GAMES
 from export.package import TWINS, Order, package
 from export.verify import GAMES, POSITIONS
 from training import record
-from training.checkpoint import CONFIG, RUN, load_net
+from training.checkpoint import CONFIG, RUN, about, load_net
 from training.config import load_config, to_dict
 from training.record import METRICS
 from training.store import open_store
+
+_ABOUT = ("dataset", "commit", "machine")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -99,17 +101,24 @@ def _games(arguments: argparse.Namespace, *, blind: bool) -> list[Transcript]:
 def training_summary(run: Path) -> dict[str, Any]:
     """What the net's metadata says about its training: data set, commit, the weights it began with where they were not random,
     settings and the last validation line."""
+    facts = about(run)
+    missing = [key for key in _ABOUT if key not in facts]
+    if missing:
+        value = {} if missing[0] == "dataset" else "unknown"
+        raise ConfigError(
+            f"expected {' and '.join(missing)} in {run / RUN}, found none; put it back as it was, or add "
+            f"{json.dumps({missing[0]: value})[1:-1]}"
+        )
     try:
-        facts = json.loads((run / RUN).read_text(encoding="utf-8"))
         lines = record.read(run)
-    except (OSError, ValueError, DataError) as error:
+    except DataError as error:
         raise ConfigError(f"expected a training run with {RUN} and {METRICS} at {run}: {error}") from error
     validations = [line for line in lines if line["kind"] == "validation"]
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
     told = to_dict(load_config(run / CONFIG))
     began = {"init": facts["init"]} if "init" in facts else {}
-    about = {key: facts[key] for key in ("dataset", "commit", "machine")}
-    return {**about, **began, "config": told, **last}
+    known = {key: facts[key] for key in _ABOUT}
+    return {**known, **began, "config": told, **last}
 
 
 if __name__ == "__main__":

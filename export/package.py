@@ -53,14 +53,16 @@ def package(net: Net, out: Path, order: Order, *, games: Sequence[Transcript]) -
     of the nets is not what it should be."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".candidate-", dir=out.parent) as folder:
+            candidate = Path(folder) / out.name
+            report = _proven(net, candidate, order, games=games)
+            replace_text(candidate.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
+            replace_text(candidate.with_suffix(".md"), card(candidate))
+            return [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
     except OSError as error:
-        raise NetError(f"cannot write to {out.parent}: {error.strerror or error}") from None
-    with tempfile.TemporaryDirectory(prefix=".candidate-", dir=out.parent) as folder:
-        candidate = Path(folder) / out.name
-        report = _proven(net, candidate, order, games=games)
-        replace_text(candidate.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
-        replace_text(candidate.with_suffix(".md"), card(candidate))
-        return [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
+        raise NetError(
+            f"cannot write to {out.parent}: {error.strerror or error}; free some room, or give --out a place you may write to"
+        ) from None
 
 
 def _proven(net: Net, fp32: Path, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:

@@ -323,7 +323,7 @@ def _finish(
     ordered = sorted(games, key=lambda game: game.number)
     pgn.write_pgn(ordered, out / "games.pgn", event=out.name, workers=arguments.workers)
     scores = [game.score() for game in ordered]
-    ratings = rate(scores, known)
+    ratings = _rated(scores, known)
     parts = [report.cross_table(scores, heroes), *_rating_parts(ratings, scores), report.endings(ordered)]
     if extra is not None:
         parts.append(extra(scores))
@@ -360,7 +360,7 @@ def make_report(arguments: argparse.Namespace) -> None:
     if not games:
         raise MatchError("expected finished games, found none")
     scores = [game.score() for game in games]
-    ratings = rate(scores, _chosen_anchors(arguments))
+    ratings = _rated(scores, _chosen_anchors(arguments))
     names = [r.name for r in ratings if not r.anchored]
     text = "\n\n".join([report.cross_table(scores, names), *_rating_parts(ratings, scores), report.endings(games)])
     out: Path = arguments.out or arguments.folder[0]
@@ -374,7 +374,7 @@ def verdict(arguments: argparse.Namespace) -> None:
     match = [game.score() for game in folder_games([arguments.folder])]
     pool = [game.score() for game in folder_games(arguments.pool)]
     net, expert = the_two(match)
-    found = judge(match, net=net, expert=expert, pool=rate(pool, _chosen_anchors(arguments)) if pool else ())
+    found = judge(match, net=net, expert=expert, pool=_rated(pool, _chosen_anchors(arguments)) if pool else ())
     found.notes.update(note.partition("=")[::2] for note in arguments.note)
     print(told(found))
     if arguments.json is not None:
@@ -384,7 +384,7 @@ def verdict(arguments: argparse.Namespace) -> None:
 def curve(arguments: argparse.Namespace) -> None:
     """``curve``: ratings of nets by temperature from matches played earlier, with the paper's Glicko-2 where it applies."""
     scores = [game.score() for game in folder_games(arguments.folder)]
-    ratings, glicko = rate(scores, _chosen_anchors(arguments)), glicko_column(scores)
+    ratings, glicko = _rated(scores, _chosen_anchors(arguments)), glicko_column(scores)
     if not any(report.temperature_of(r.name) for r in ratings):
         raise MatchError("expected games of a net at some temperatures, found none")
     print("\n\n".join(_rating_parts(ratings, scores)))
@@ -395,7 +395,7 @@ def curve(arguments: argparse.Namespace) -> None:
 
 def best(arguments: argparse.Namespace) -> None:
     """``best``: the name of the strongest player of finished matches, for scripts."""
-    rated = [r.name for r in rate([game.score() for game in folder_games(arguments.folder)], {})]
+    rated = [r.name for r in _rated([game.score() for game in folder_games(arguments.folder)], {})]
     among = set(rated if arguments.among is None else read_population(arguments.among))
     found = [name for name in rated if name in among]
     if not found:
@@ -429,7 +429,25 @@ def _chosen_anchors(arguments: argparse.Namespace) -> dict[str, float]:
             chosen[name] = float(elo)
         except ValueError:
             raise MatchError(f"expected --anchor NAME=ELO, got {text!r}") from None
+        if not math.isfinite(chosen[name]):
+            raise MatchError(f"expected a number of Elo in --anchor NAME=ELO, got {text!r}")
     return chosen
+
+
+def _rated(scores: Sequence[Score], known: Mapping[str, float]) -> list[Rating]:
+    """``rate`` with a bar on a terminal, else a line a minute: a pool of thousands takes a while."""
+    told = time.monotonic()
+    form = "ratings: {percentage:3.0f}% {bar} {elapsed}"
+    with tqdm(total=1.0, disable=None, leave=False, delay=1, bar_format=form) as bar:
+
+        def progress(share: float) -> None:
+            nonlocal told
+            bar.update(share - bar.n)
+            if bar.disable and time.monotonic() > told + _LINE_S:
+                told = time.monotonic()
+                print(f"ratings: {share:.0%} done", file=sys.stderr)
+
+        return rate(scores, known, progress=progress)
 
 
 def rate_files(arguments: argparse.Namespace) -> None:
@@ -443,7 +461,7 @@ def rated_text(games: Sequence[pgn.PgnGame], known: Mapping[str, float]) -> str:
     scores = pgn.scores(games)
     if not scores:
         raise MatchError("expected games with a result (1-0, 0-1 or 1/2-1/2), found none")
-    ratings = rate(scores, known)
+    ratings = _rated(scores, known)
     missing = [name for name in known if name not in LEVEL_ANCHORS and name not in {r.name for r in ratings}]
     if missing:
         raise MatchError(f"no player is called {missing[0]!r}; there are {', '.join(sorted(r.name for r in ratings))}")

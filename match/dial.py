@@ -79,7 +79,8 @@ def strengths(dial: Dial, count: int = CHECKED) -> list[int]:
 def population(net: Path, dial: Dial) -> str:
     """TOML with a player for each strength."""
     players = (
-        f'[[player]]\nname = "{_name(elo, dial)}"\nnet = {json.dumps(str(net))}\nelo = {elo}\n' for elo in strengths(dial)
+        f'[[player]]\nname = "{_name(elo, dial)}"\nnet = {json.dumps(str(net), ensure_ascii=False)}\nelo = {elo}\n'
+        for elo in strengths(dial)
     )
     return "\n".join(players)
 

@@ -8,13 +8,14 @@ Knows these forms and the TOML's fields (docs/matches.md). Does not play.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
 import threading
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,65 @@ FORMS = (
 )
 DEFAULT_TEMPERATURE = 0.001
 _DEFAULT_LIMIT = "movetime=100"
+HIGHEST_RATING = 4000
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What a field of a population's table may hold."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_text, value))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _are_options(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(v, str | bool) or _is_number(v) for v in value.values())
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and all(isinstance(one, dict) for one in value))
+
+
+_SECONDS = _Field("a number of seconds above 0", lambda v: _is_number(v) and v > 0)
+_TEXTS = _Field("text or a list of texts", lambda v: _is_text(v) or _are_texts(v))
+_FIELDS = {
+    "name": _Field("text", lambda v: _is_text(v) and v != ""),
+    "engine": _TEXTS,
+    "net": _Field("text", _is_text),
+    "builtin": _Field("random or greedy", lambda v: v in ("random", "greedy")),
+    "limit": _Field('text, e.g. "depth=3"', _is_text),
+    "options": _Field("a table of texts, numbers, true and false", _are_options),
+    "weakness": _Field("a table or a list of tables", _are_tables),
+    "anchor": _Field("a number", _is_number),
+    "start_timeout_s": _SECONDS,
+    "move_timeout_s": _SECONDS,
+    "temperature": _Field("a number of 0 or more", lambda v: _is_number(v) and v >= 0),
+    "top_p": _Field("a number above 0 and at most 1", lambda v: _is_number(v) and 0 < v <= 1),
+    "rating": _Field(f"a whole number from 0 to {HIGHEST_RATING}", lambda v: type(v) is int and 0 <= v <= HIGHEST_RATING),
+    "scale": _Field(f"one of {', '.join(s.name.lower() for s in Scale)}", lambda v: str(v).upper() in Scale.__members__),
+    "elo": _Field("a whole number", lambda v: type(v) is int),
+    "take_mate": _Field("true or false", lambda v: type(v) is bool),
+}
+_WEAKNESS_FIELDS = {
+    "error": _Field(f"one of {', '.join(ERRORS)}", lambda v: v in ERRORS),
+    "probability": _Field("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1),
+    "phases": _TEXTS,
+    "pieces": _TEXTS,
+    "temperature_cp": _Field("a number above 0", lambda v: _is_number(v) and v > 0),
+    "lines": _Field("a whole number of 2 or more", lambda v: type(v) is int and v >= 2),
+}
 _ENGINE_FIELDS = {"name", "engine", "limit", "options", "weakness", "anchor", "start_timeout_s", "move_timeout_s"}
 _NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "elo", "take_mate", "anchor"}
 _BUILTIN_FIELDS = {"name", "builtin", "anchor"}
@@ -95,7 +155,10 @@ class Cast:
         self, file: str | None, temperature: float, *, name: str | None = None, top_p: float = 1.0,
         rating: int | None = None, scale: int | None = None, take_mate: bool | None = None,
     ) -> NetPlayer:  # fmt: skip
-        """A net at a temperature. Raises NetError when it is missing or broken."""
+        """A net at a temperature. Raises NetError when it is missing or broken, MatchError for no temperature or share."""
+        for key, value in (("temperature", temperature), ("top_p", top_p)):
+            if not _FIELDS[key].holds(value):
+                raise MatchError(f"expected {_FIELDS[key].expected} as {key}, got {value!r}")
         path = find_net(file)
         evaluator = self._evaluator(path)
         info = evaluator.net.info
@@ -140,6 +203,7 @@ class Cast:
         kinds = [kind for kind in ("engine", "net", "builtin") if kind in table]
         if len(kinds) != 1:
             raise MatchError(f"{where}: expected one of engine, net, builtin, got {' and '.join(kinds) or 'none'}")
+        _check_values(table, _FIELDS, where)
         try:
             if kinds == ["net"]:
                 return self._net_from(table, where)
@@ -217,13 +281,21 @@ def read_population(path: Path) -> dict[str, dict[str, Any]]:
         raise MatchError(f"{path}: expected TOML, {error}") from None
     _known(document, {"defaults", "player"}, str(path))
     defaults, listed = document.get("defaults", {}), document.get("player", [])
-    if not isinstance(listed, list) or not listed:
-        raise MatchError(f"{path}: expected players as [[player]] tables, found none")
+    if not isinstance(listed, list) or not listed or not _are_tables(listed):
+        raise MatchError(f"{path}: expected players as [[player]] tables, found {'something else' if listed else 'none'}")
+    if not isinstance(defaults, dict):
+        raise MatchError(f"{path}: expected a table [defaults], got {defaults!r}")
+    if not _are_options(defaults.get("options", {})):
+        raise MatchError(
+            f"{path}: expected {_FIELDS['options'].expected} as options in [defaults], got {defaults['options']!r}"
+        )
     tables: dict[str, dict[str, Any]] = {}
     for number, own in enumerate(listed, 1):
         name = own.get("name")
         if not isinstance(name, str) or not name:
             raise MatchError(f'{path}, player {number}: expected name = "…"')
+        if not _are_options(own.get("options", {})):
+            _check_values(own, _FIELDS, f"{path}, player {name!r}")
         if name in tables:
             raise MatchError(f"{path}: two players are called {name!r}")
         tables[name] = defaults | own | {"options": defaults.get("options", {}) | own.get("options", {})}
@@ -238,7 +310,8 @@ def _weaknesses(table: Mapping[str, Any], where: str) -> list[Weakness]:
 
 
 def _weakness(given: Mapping[str, Any], where: str) -> Weakness:
-    _known(given, {f.name for f in fields(Weakness)}, where)
+    _known(given, set(_WEAKNESS_FIELDS), where)
+    _check_values(given, _WEAKNESS_FIELDS, where)
     if "error" not in given:
         raise MatchError(f"expected error = one of {', '.join(ERRORS)} in a weakness")
     standard = Weakness(given["error"])
@@ -269,6 +342,13 @@ def _number(text: str, whole: str) -> float:
     except ValueError:
         pass
     raise MatchError(f"expected a temperature of 0 or more behind the @ of {whole!r}, got {text!r}")
+
+
+def _check_values(table: Mapping[str, Any], known: Mapping[str, _Field], where: str) -> None:
+    """Raise MatchError where a field holds what it may not: TOML's "2000" is no number, and "no" is not false."""
+    for key, value in table.items():
+        if key in known and not known[key].holds(value):
+            raise MatchError(f"{where}: expected {known[key].expected} as {key}, got {value!r}")
 
 
 def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:

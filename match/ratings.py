@@ -7,26 +7,38 @@ Model: with d = ln(10) / 400 x (white - black + advantage), White's expected sco
 curve; given s, the odds of win : draw : loss are u : nu : 1 / u (Davidson 1970), with the u that gives this score. Davidson's
 own d = 2 ln(u) would stretch the scale by the share of draws: with nine draws in ten, tenfold. The two parameters are
 orthogonal, so that a wrong nu cannot move the ratings.
+
+A pool of more than ``MOST_RESAMPLED`` free players is a sparse problem: almost no two of them met. There the equations are
+solved without their matrix, and the intervals are those that the likelihood's curvature gives.
 Letters: R resamples, N players, K cells (White, Black) that were played, F free ratings.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from match.pool_graph import Edges, tied
+
 PER_POINT = math.log(10) / 400
+MOST_RESAMPLED = 50
+"""Free players up to which intervals are by bootstrap: the fits of a larger pool's resamples take minutes, then days."""
 _STEPS = 60
+_SPARSE_STEPS = 200
+_DRAWN_ERRORS = 200  # of a large pool: a standard deviation of 200 draws is right to 5 %, like a quantile of 1000 resamples
+_ENTRIES = 4_000_000  # numbers in the largest array of a block of resamples: 32 MB
 _WEAK = 1e-6  # prior precision of all else: keeps steps finite, moves nothing
 _ADVANTAGE_SD = 100.0  # prior of White's advantage, in points: where one colour scored all, it must not run away
+_ADVANTAGE_PRECISION = (_ADVANTAGE_SD * PER_POINT) ** -2
 _FAR = 1200.0  # an interval that reaches further than this from its estimate is open
 POINTS = np.array([1.0, 0.5, 0.0])
 """White's, for a win, a draw, a loss: the order of all counts."""
 
+Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
@@ -86,41 +98,52 @@ def fit(counts: Floats, anchors: Floats) -> Fit:
     return pool.result(pool.solve(counts[None, white, black]))[0]
 
 
+def _silent(share: float) -> None:
+    """For callers who do not ask how far a fit is."""
+
+
+@dataclass(frozen=True)
+class _Pull:
+    """What samples say at a point: how they pull at each cell's d and at ln nu, and with how much information."""
+
+    d: Floats
+    """(R, K) gradient of the log-likelihood in d."""
+    d_information: Floats
+    """(R, K) that is expected."""
+    log_draw: Floats
+    """(R,) gradient in ln nu."""
+    log_draw_information: Floats
+    """(R,)"""
+
+
 @dataclass(frozen=True)
 class Pool:
     """The likelihood in natural units, for many samples of the same pool at once; x = (free ratings…, White's advantage,
     ln nu)."""
 
-    design: Floats
-    """(K, F + 1): how d depends on x, without ln nu."""
-    squares: Floats
-    """(K, (F + 1)²) outer product of each row of the design with itself."""
-    offset: Floats
-    """(K,) d from the anchors alone."""
-    place: Floats
-    """(N, F): ratings from free ones."""
+    white: Ints
+    """(K,) who had White in each cell that was played; no two cells are alike."""
+    black: Ints
+    """(K,)"""
+    free: Ints
+    """(F,) numbers of the players without an anchor."""
     fixed: Floats
-    """(N,) anchors, 0 for free players."""
+    """(N,) anchors, their mean for free players."""
 
     @classmethod
-    def of(cls, white: NDArray[np.int64], black: NDArray[np.int64], anchors: Floats) -> Pool:
+    def of(cls, white: Ints, black: Ints, anchors: Floats) -> Pool:
         """The pool whose K cells were played by ``white`` (K,) and ``black`` (K,)."""
         known = ~np.isnan(anchors)
-        place = np.eye(len(anchors))[:, ~known]
         centre = float(np.mean(anchors[known])) if known.any() else 0.0
-        fixed = np.where(known, anchors, centre) * PER_POINT
-        design = np.concatenate([place[white] - place[black], np.ones((len(white), 1))], axis=1)
-        squares = (design[:, :, None] * design[:, None, :]).reshape(len(white), design.shape[1] ** 2)
-        return cls(design, squares, fixed[white] - fixed[black], place, fixed)
+        return cls(white, black, np.flatnonzero(~known), np.where(known, anchors, centre) * PER_POINT)
 
     def solve(self, counts: Floats, start: Floats | None = None) -> Floats:
         """(R, F + 2) maxima for (R, K, 3) counts, by scoring steps, none longer than 2 (350 points)."""
-        size = self.place.shape[1] + 2
+        size = len(self.free) + 2
         x = np.zeros((len(counts), size)) if start is None else np.repeat(start[None], len(counts), axis=0)
         moving = np.arange(len(counts))
         for _ in range(_STEPS):
-            gradient, information = self._derivatives(counts[moving], x[moving])
-            step = np.linalg.solve(information, gradient[..., None])[..., 0]
+            step = self._step(self._pull(counts[moving], x[moving]), x[moving])
             largest = np.abs(step).max(axis=1)
             x[moving] += step * np.minimum(1.0, 2.0 / np.maximum(largest, 1e-12))[:, None]
             moving = moving[largest > 1e-6]
@@ -128,29 +151,84 @@ class Pool:
                 break
         return x
 
-    def _derivatives(self, counts: Floats, x: Floats) -> tuple[Floats, Floats]:
-        """Gradient of the log-likelihood, and the information that is expected."""
-        s = _logistic(x[:, :-1] @ self.design.T + self.offset)  # (R, K)
+    def solve_sparse(self, counts: Floats, progress: Callable[[float], object]) -> tuple[Floats, Edges]:
+        """(F + 2,) the maximum for (K, 3) counts without the matrix, and the information there as a graph.
+
+        No step moves a game's d by more than 2: in a pool of thousands the ratings themselves may lie far apart.
+        """
+        x, edges = np.zeros(len(self.free) + 2), self._edges(np.zeros(len(self.white)))
+        for number in range(_SPARSE_STEPS):
+            pull = self._pull(counts[None], x[None])
+            edges = self._edges(pull.d_information[0])
+            step = self._sparse_step(edges, pull, x)
+            moved = float(np.abs(self._d(step[None], np.zeros_like(self.fixed))).max(initial=abs(step[-1])))
+            x += step * min(1.0, 2.0 / max(moved, 1e-12))
+            progress(1 - 0.8**number)  # how many steps it takes shows only at the end
+            if moved < 1e-6:
+                break
+        return x, edges
+
+    def _edges(self, information: Floats) -> Edges:
+        weak = np.full(len(self.fixed), _WEAK)
+        return Edges(self.white, self.black, information, self.free, prior=np.append(weak, _ADVANTAGE_PRECISION))
+
+    def _sparse_step(self, edges: Edges, pull: _Pull, x: Floats) -> Floats:
+        gradient = edges.gathered(pull.d[0])
+        gradient[: len(self.fixed)][self.free] -= _WEAK * x[:-2]
+        gradient[-1] -= _ADVANTAGE_PRECISION * x[-2]
+        found = edges.solve(gradient)
+        drawn = (pull.log_draw[0] - _WEAK * x[-1]) / (pull.log_draw_information[0] + _WEAK)
+        return np.concatenate([found[:-1][self.free], [found[-1], drawn]])
+
+    def _d(self, x: Floats, fixed: Floats) -> Floats:
+        """(R, K) d of each cell."""
+        ratings = self._ratings(x, fixed)
+        return np.asarray(ratings[:, self.white] - ratings[:, self.black] + x[:, -2:-1])
+
+    def _ratings(self, x: Floats, fixed: Floats) -> Floats:
+        """(R, N), in natural units."""
+        ratings = np.repeat(fixed[None], len(x), axis=0)
+        ratings[:, self.free] += x[:, :-2]
+        return ratings
+
+    def _pull(self, counts: Floats, x: Floats) -> _Pull:
+        s = _logistic(self._d(x, self.fixed))  # (R, K)
         p = outcomes(s, x[:, -1:])  # (R, K, 3)
         n, drawn = counts.sum(axis=2), p[:, :, 1]
         slope = s * (1 - s)  # of s in d
         variance = p @ POINTS**2 - s**2  # of a game's points
         shared = drawn * (0.5 - s)  # covariance of points and drawing
         surplus = counts @ POINTS - n * s
+        return _Pull(
+            surplus * slope / variance, n * slope**2 / variance,
+            (counts[:, :, 1] - n * drawn - surplus * shared / variance).sum(axis=1),
+            (n * (drawn * (1 - drawn) - shared**2 / variance)).sum(axis=1),
+        )  # fmt: skip
+
+    def _step(self, pull: _Pull, x: Floats) -> Floats:
+        """(R, F + 2) scoring steps. What two players' games say is a square of numbers: cells are places in it."""
+        samples, players, size = len(x), len(self.fixed), x.shape[1]
+        information = np.zeros((samples, size, size))
         gradient = np.empty_like(x)
-        gradient[:, :-1] = (surplus * slope / variance) @ self.design
-        gradient[:, -1] = (counts[:, :, 1] - n * drawn - surplus * shared / variance).sum(axis=1)
-        size = x.shape[1]
-        information = np.zeros((len(x), size, size))
-        information[:, :-1, :-1] = ((n * slope**2 / variance) @ self.squares).reshape(len(x), size - 1, size - 1)
-        information[:, -1, -1] = (n * (drawn * (1 - drawn) - shared**2 / variance)).sum(axis=1)
+        square = np.zeros((samples, players, players))
+        square[:, self.white, self.black] = pull.d
+        gradient[:, :-2] = (square.sum(axis=2) - square.sum(axis=1))[:, self.free]
+        gradient[:, -2], gradient[:, -1] = pull.d.sum(axis=1), pull.log_draw
+        square[:, self.white, self.black] = pull.d_information
+        as_white, as_black = square.sum(axis=2)[:, self.free], square.sum(axis=1)[:, self.free]
+        met = square[:, self.free[:, None], self.free]
+        information[:, :-2, :-2] = -met - met.transpose(0, 2, 1)
+        place = np.arange(len(self.free))
+        information[:, place, place] += as_white + as_black
+        information[:, -2, :-2] = information[:, :-2, -2] = as_white - as_black
+        information[:, -2, -2], information[:, -1, -1] = pull.d_information.sum(axis=1), pull.log_draw_information
         prior = np.full(size, _WEAK)
-        prior[-2] = (_ADVANTAGE_SD * PER_POINT) ** -2
-        return gradient - prior * x, information + np.diag(prior)
+        prior[-2] = _ADVANTAGE_PRECISION
+        return np.asarray(np.linalg.solve(information + np.diag(prior), (gradient - prior * x)[..., None])[..., 0])
 
     def elo(self, x: Floats) -> Floats:
         """(R, N) ratings."""
-        return np.asarray((x[:, :-2] @ self.place.T + self.fixed) / PER_POINT)
+        return self._ratings(x, self.fixed) / PER_POINT
 
     def result(self, x: Floats) -> list[Fit]:
         """A fit for each row."""
@@ -177,9 +255,15 @@ class _Games:
     """A pool's games as numbers."""
 
     names: list[str]
-    cell: NDArray[np.int64]
-    """(G,) (White, Black, result) of each game as one number."""
-    pair: NDArray[np.int64]
+    white: Ints
+    """(K,) who had White in each cell that was played."""
+    black: Ints
+    """(K,)"""
+    cell: Ints
+    """(G,) number of each game's cell."""
+    result: Ints
+    """(G,) 0, 1, 2 for White's win, a draw, a loss."""
+    pair: Ints
     """(G,) number of its opening pair."""
 
     @classmethod
@@ -187,22 +271,35 @@ class _Games:
         names = sorted({name for s in scores for name in (s.white, s.black)})
         number = {name: i for i, name in enumerate(names)}
         groups: dict[object, int] = {}
-        pairs, cells = [], []
+        pairs, cells, results = [], [], []
         for i, s in enumerate(scores):  # games of different players are never one pair, whatever it is called
             key = (frozenset((s.white, s.black)), s.pair) if s.pair else i
             pairs.append(groups.setdefault(key, len(groups)))
-            cells.append((number[s.white] * len(names) + number[s.black]) * 3 + round(2 - 2 * s.points))
-        return cls(names, np.array(cells, np.int64), np.array(pairs, np.int64))
+            cells.append(number[s.white] * len(names) + number[s.black])
+            results.append(round(2 - 2 * s.points))
+        met, cell = np.unique(np.array(cells, np.int64), return_inverse=True)
+        result, pair = np.array(results, np.int64), np.array(pairs, np.int64)
+        return cls(names, met // max(1, len(names)), met % max(1, len(names)), cell.reshape(-1), result, pair)
 
     def counts(self, weights: Floats | None = None) -> Floats:
-        """(N, N, 3), each game as often as its pair's weight says."""
-        n = len(self.names)
+        """(K, 3), each game as often as its pair's weight says."""
         each = None if weights is None else weights[self.pair]
-        return np.bincount(self.cell, weights=each, minlength=n * n * 3).astype(np.float64).reshape(n, n, 3)
+        size = len(self.white) * 3
+        return np.bincount(self.cell * 3 + self.result, weights=each, minlength=size).astype(np.float64).reshape(-1, 3)
+
+    def resampled(self, times: int, seed: int) -> Iterator[Floats]:
+        """(K, 3) counts of as many pairs, drawn with replacement, so many times."""
+        random = np.random.default_rng(seed)
+        pairs = int(self.pair.max()) + 1
+        for _ in range(times):
+            yield self.counts(np.bincount(random.integers(pairs, size=pairs), minlength=pairs).astype(np.float64))
 
 
-def rate(scores: Sequence[Score], anchors: Mapping[str, float], *, resamples: int = 1000, seed: int = 1) -> list[Rating]:
-    """Every player's rating with a 95 % interval, best first.
+def rate(
+    scores: Sequence[Score], anchors: Mapping[str, float], *, resamples: int = 1000, seed: int = 1,
+    progress: Callable[[float], object] = _silent,
+) -> list[Rating]:  # fmt: skip
+    """Every player's rating with a 95 % interval, best first; ``progress`` hears the share that is done.
 
     A finite estimate needs points won and points lost against players that are tied to an anchor in the same way (without
     anchors: to the largest group of players that are tied to each other, whose mean is then 0). Where they lack, ``elo``
@@ -211,70 +308,106 @@ def rate(scores: Sequence[Score], anchors: Mapping[str, float], *, resamples: in
     """
     games = _Games.of(scores)
     fixed = np.array([anchors.get(name, math.nan) for name in games.names])
-    whole = games.counts()
-    tied = _tied(whole, fixed)
-    best, samples = _bootstrap(games, fixed, tied, resamples=resamples, seed=seed)
-    low, high = _open(np.quantile(samples, [0.025, 0.975], axis=0), best.elo)
+    whole, among = games.counts(), _tied(games, fixed)
+    best, samples, (low, high) = _fitted(games, fixed, among, resamples=resamples, seed=seed, progress=progress)
+    played, points = _points(games, whole)
+    bounds = _bounds(games, whole, among, best)
     found: list[tuple[Rating, int]] = []
     for i, name in enumerate(games.names):
-        points = _points(whole, i)
         elo, interval = float(best.elo[i]), (float(low[i]), float(high[i]))
         if not math.isnan(fixed[i]):
             interval = (elo, elo)
-        elif not tied[i]:
-            elo, interval = _untied(i, whole, tied, best)
-        found.append((Rating(name, elo, *interval, *points, not math.isnan(fixed[i])), i))
+        elif not among[i]:
+            elo, interval = bounds.get(i, (math.nan, (-math.inf, math.inf)))
+        found.append((Rating(name, elo, *interval, int(played[i]), float(points[i]), not math.isnan(fixed[i])), i))
     found.sort(key=lambda place: -place[0].elo if not math.isnan(place[0].elo) else math.inf)
-    return _with_superiority(found, samples, tied)
+    return _with_superiority(found, samples, among)
 
 
-def _bootstrap(games: _Games, fixed: Floats, tied: NDArray[np.bool_], *, resamples: int, seed: int) -> tuple[Fit, Floats]:
+def is_resampled(free: int) -> bool:
+    """Whether the intervals of a pool with so many free players are by bootstrap."""
+    return free <= MOST_RESAMPLED
+
+
+def _fitted(
+    games: _Games, fixed: Floats, among: NDArray[np.bool_], *, resamples: int, seed: int, progress: Callable[[float], object]
+) -> tuple[Fit, Floats, Floats]:
+    """The fit of the tied players' games, (R, N) ratings scattered as their errors are, and (2, N) ends of intervals."""
+    if is_resampled(int(np.isnan(fixed).sum())):
+        best, samples = _bootstrap(games, fixed, among, resamples=resamples, seed=seed, progress=progress)
+        return best, samples, _open(np.quantile(samples, [0.025, 0.975], axis=0), best.elo)
+    best, samples = _drawn(games, fixed, among, draws=min(resamples, _DRAWN_ERRORS), seed=seed, progress=progress)
+    reach = 1.96 * np.sqrt(((samples - best.elo) ** 2).mean(axis=0))
+    return best, samples, _open(np.stack([best.elo - reach, best.elo + reach]), best.elo)
+
+
+def _bootstrap(
+    games: _Games, fixed: Floats, among: NDArray[np.bool_], *, resamples: int, seed: int, progress: Callable[[float], object]
+) -> tuple[Fit, Floats]:
     """The fit of the tied players' games, and (R, N) ratings from resampled pairs."""
-    cells = np.add.outer(~tied, ~tied) == 0
-    white, black = np.nonzero(games.counts().sum(axis=2) * cells)
-    pool = Pool.of(white, black, fixed)
-    x = pool.solve(games.counts()[None, white, black])
+    cells = among[games.white] & among[games.black]
+    pool = Pool.of(games.white[cells], games.black[cells], fixed)
+    x = pool.solve(games.counts()[None, cells])
+    block = max(1, _ENTRIES // max(len(fixed) ** 2, 3 * len(pool.white)))
+    counts, samples = games.resampled(resamples, seed), []
+    for done in range(0, resamples, block):
+        part = np.array([next(counts)[cells] for _ in range(min(block, resamples - done))])
+        samples.append(pool.elo(pool.solve(part, start=x[0])))
+        progress((done + len(part)) / resamples)
+    return pool.result(x)[0], _centred(np.concatenate(samples), fixed, among)
+
+
+def _drawn(
+    games: _Games, fixed: Floats, among: NDArray[np.bool_], *, draws: int, seed: int, progress: Callable[[float], object]
+) -> tuple[Fit, Floats]:
+    """The fit of a large pool, and (R, N) ratings drawn from the normal distribution of its errors: the inverse of the
+    information, which is what independent games tell, wider where the games of a pair are more alike than that."""
+    cells = among[games.white] & among[games.black]
+    pool = Pool.of(games.white[cells], games.black[cells], fixed)
+    x, edges = pool.solve_sparse(games.counts()[cells], lambda share: progress(share / 2))
+    best, wider = pool.result(x[None])[0], math.sqrt(_dispersion(games, cells, pool, x))
     random = np.random.default_rng(seed)
-    pairs = int(games.pair.max()) + 1
-    chosen = (np.bincount(random.integers(pairs, size=pairs), minlength=pairs) for _ in range(resamples))
-    counts = np.array([games.counts(times.astype(np.float64))[white, black] for times in chosen])
-    return pool.result(x)[0], _centred(pool.elo(pool.solve(counts, start=x[0])), fixed, tied)
+    samples = np.empty((draws, len(fixed)))
+    for i in range(draws):
+        samples[i] = best.elo + wider / PER_POINT * edges.solve(edges.noise(random), tolerance=1e-3)[:-1]
+        progress(0.5 + (i + 1) / draws / 2)
+    return best, _centred(samples, fixed, among)
 
 
-def _centred(samples: Floats, fixed: Floats, tied: NDArray[np.bool_]) -> Floats:
-    return samples if not np.isnan(fixed).all() else samples - samples[:, tied].mean(axis=1, keepdims=True)
+def _dispersion(games: _Games, cells: NDArray[np.bool_], pool: Pool, x: Floats) -> float:
+    """How much more the points of opening pairs scatter than independent games would; at least 1."""
+    s = _logistic(pool._d(x[None], pool.fixed))[0]
+    variance = outcomes(s, x[-1:]) @ POINTS**2 - s**2
+    place = np.cumsum(cells) - 1
+    chosen = cells[games.cell]
+    cell, pair = place[games.cell[chosen]], games.pair[chosen]
+    side = np.where(pool.white < pool.black, 1.0, -1.0)[cell]  # the same player's points in both games of a pair
+    surplus = np.bincount(pair, side * (POINTS[games.result[chosen]] - s[cell]))
+    return max(1.0, float((surplus**2).sum() / variance[cell].sum())) if len(cell) else 1.0
 
 
-def _with_superiority(found: Sequence[tuple[Rating, int]], samples: Floats, tied: NDArray[np.bool_]) -> list[Rating]:
+def _centred(samples: Floats, fixed: Floats, among: NDArray[np.bool_]) -> Floats:
+    return samples if not np.isnan(fixed).all() else samples - samples[:, among].mean(axis=1, keepdims=True)
+
+
+def _with_superiority(found: Sequence[tuple[Rating, int]], samples: Floats, among: NDArray[np.bool_]) -> list[Rating]:
     ratings = []
     for place, (rating, i) in enumerate(found):
         j = found[place + 1][1] if place + 1 < len(found) else -1
-        if j >= 0 and tied[i] and tied[j] and not (rating.anchored and found[place + 1][0].anchored):
+        if j >= 0 and among[i] and among[j] and not (rating.anchored and found[place + 1][0].anchored):
             above, level = (samples[:, i] > samples[:, j]).mean(), (samples[:, i] == samples[:, j]).mean()
-            rating = Rating(**{**rating.__dict__, "superiority": float(above + level / 2)})
+            rating = replace(rating, superiority=float(above + level / 2))
         ratings.append(rating)
     return ratings
 
 
-def _tied(counts: Floats, fixed: Floats) -> NDArray[np.bool_]:
+def _tied(games: _Games, fixed: Floats) -> NDArray[np.bool_]:
     """(N,) who both took points from and gave points to the anchored players, directly or through others."""
-    took = counts[:, :, 0] + counts[:, :, 1] + counts[:, :, 1].T + counts[:, :, 2].T > 0
-    known = ~np.isnan(fixed)
-    if known.any():
-        return _mutual(took, known) | known
-    groups = [_mutual(took, np.arange(len(fixed)) == i) for i in range(len(fixed))]
-    return max(groups, key=lambda group: int(group.sum()))
-
-
-def _mutual(took: NDArray[np.bool_], begin: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return _reachable(took, begin) & _reachable(took.T, begin)
-
-
-def _reachable(edges: NDArray[np.bool_], begin: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    reached = begin.copy()
-    for _ in range(len(begin)):
-        reached |= edges[reached].any(axis=0)
-    return reached
+    counts = games.counts()
+    white_took, black_took = counts[:, :2].sum(axis=1) > 0, counts[:, 1:].sum(axis=1) > 0
+    takers = np.concatenate([games.white[white_took], games.black[black_took]])
+    givers = np.concatenate([games.black[white_took], games.white[black_took]])
+    return tied(takers, givers, known=~np.isnan(fixed))
 
 
 def _open(interval: Floats, elo: Floats) -> Floats:
@@ -282,44 +415,37 @@ def _open(interval: Floats, elo: Floats) -> Floats:
     return np.where(np.abs(interval - elo) > _FAR, np.copysign(math.inf, interval - elo), interval)
 
 
-def _points(counts: Floats, i: int) -> tuple[int, float]:
-    """Games and points of player i."""
-    as_white, as_black = counts[i].sum(axis=0), counts[:, i].sum(axis=0)
-    points = as_white[0] + as_black[2] + (as_white[1] + as_black[1]) / 2
-    return int(as_white.sum() + as_black.sum()), float(points)
+def _points(games: _Games, counts: Floats) -> tuple[Floats, Floats]:
+    """(N,) games and (N,) points of each player."""
+    size, each, whites = len(games.names), counts.sum(axis=1), counts @ POINTS
+    played = np.bincount(games.white, each, size) + np.bincount(games.black, each, size)
+    points = np.bincount(games.white, whites, size) + np.bincount(games.black, each - whites, size)
+    return played.astype(np.float64), points.astype(np.float64)
 
 
-def _untied(i: int, counts: Floats, tied: NDArray[np.bool_], best: Fit) -> tuple[float, tuple[float, float]]:
-    """A bound from the games against tied players, which were all won or all lost, or nothing at all."""
-    own = np.zeros_like(counts)
-    own[i, tied], own[tied, i] = counts[i, tied], counts[tied, i]
-    games, points = _points(own, i)
-    if not games or points not in (0, games):
-        return math.nan, (-math.inf, math.inf)
-    elo = _bound(i, own, best, won=points > 0)
-    return elo, (elo, math.inf) if points else (-math.inf, elo)
-
-
-def _bound(i: int, counts: Floats, best: Fit, *, won: bool) -> float:
-    """The rating at which a perfect (or empty) score against the same opponents has probability 5 %."""
-    sign = 1 if won else -1
-    low, high = -6 * _FAR, 6 * _FAR
+def _bounds(games: _Games, counts: Floats, among: NDArray[np.bool_], best: Fit) -> dict[int, tuple[float, tuple[float, float]]]:
+    """Of each player who won or lost every game against tied players, and is none: the rating at which that has a
+    probability of 5 %, and the open interval. A list for all of them, game by game: a pool may hold thousands."""
+    as_white, as_black = among[games.black] & ~among[games.white], among[games.white] & ~among[games.black]
+    own = np.concatenate([games.white[as_white], games.black[as_black]])
+    other = np.concatenate([games.black[as_white], games.white[as_black]])
+    side = np.repeat([1.0, -1.0], [as_white.sum(), as_black.sum()])
+    results = np.concatenate([counts[as_white], counts[as_black][:, ::-1]])  # as the untied player saw them
+    size = len(games.names)
+    played = np.bincount(own, results.sum(axis=1), size)
+    points = np.bincount(own, results @ POINTS, size)
+    low, high = np.full(size, -6 * _FAR), np.full(size, 6 * _FAR)
+    won = points > 0
     for _ in range(60):
         middle = (low + high) / 2
-        too_likely = _log_probability(i, counts, best, middle, won=won) > math.log(0.05)
-        if too_likely == (sign > 0):
-            high = middle
-        else:
-            low = middle
-    return (low + high) / 2
-
-
-def _log_probability(i: int, counts: Floats, best: Fit, elo: float, *, won: bool) -> float:
-    """Of winning (or losing) every game that player i played, at that rating."""
-    sides = np.stack([counts[i].sum(axis=1), counts[:, i].sum(axis=1)])  # (2, N) games as White, as Black
-    d = PER_POINT * (elo - best.elo + np.array([[1.0], [-1.0]]) * best.white_advantage)
-    p = outcomes(_logistic(d), best.log_draw)[..., 0 if won else 2]
-    return float((sides * np.log(p)).sum())
+        d = PER_POINT * (middle[own] - best.elo[other] + side * best.white_advantage)
+        p = outcomes(_logistic(d), best.log_draw)
+        each = results.sum(axis=1) * np.log(np.where(won[own], p[:, 0], p[:, 2]))
+        up = (np.bincount(own, each, size) > math.log(0.05)) == won
+        low, high = np.where(up, low, middle), np.where(up, middle, high)
+    elo = ((low + high) / 2).tolist()
+    perfect = np.flatnonzero((played > 0) & ((points == 0) | (points == played))).tolist()
+    return {i: (elo[i], (elo[i], math.inf) if won[i] else (-math.inf, elo[i])) for i in perfect}
 
 
 def expected(white: float, black: float, best: Fit) -> float:

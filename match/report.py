@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from match.game import Played
 from match.glicko2 import Glicko
-from match.ratings import Rating, Score
+from match.ratings import Rating, Score, is_resampled
 from match.sprt import Difference, Sprt
 
-METHOD = "Ratings: maximum likelihood with draws and White's advantage, 95 % intervals by bootstrap over opening pairs, "
+METHOD = "Ratings: maximum likelihood with draws and White's advantage, 95 % intervals by "
+RESAMPLED = "bootstrap over opening pairs, "
+CURVATURE = "the curvature of the likelihood (a large pool), "
 STOCKFISH_SCALE = (
     "on the scale of Stockfish's own Skill Level table (CCRL; level 0 with 0.1 s a move = 1320). = marks players fixed on it, "
     "< and > a bound that an empty or perfect score sets."
@@ -36,7 +38,8 @@ def scale(ratings: Sequence[Rating]) -> str:
     """The sentence that names method and scale."""
     anchors = [r.name for r in ratings if r.anchored]
     stockfish = all(name.startswith("Stockfish level ") for name in anchors)
-    return METHOD + (POOL_SCALE if not anchors else STOCKFISH_SCALE if stockfish else OTHER_SCALE)
+    intervals = RESAMPLED if is_resampled(len(ratings) - len(anchors)) else CURVATURE
+    return METHOD + intervals + (POOL_SCALE if not anchors else STOCKFISH_SCALE if stockfish else OTHER_SCALE)
 
 
 def table(ratings: Sequence[Rating], glicko: Mapping[str, Glicko] | None = None) -> str:

@@ -38,6 +38,7 @@ class Results:
             if not lock(self._file):
                 raise MatchError(f"another match is writing to {folder}; wait for it, or give --out another folder")
             _check_settings(folder / "match.json", settings)
+            _mend(self.path, self._file)
             self.played = read_results(self.path)
         except BaseException:
             self._file.close()
@@ -85,6 +86,8 @@ def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(before, dict):
+            raise ValueError
     except ValueError:
         raise MatchError(f"{path} is damaged; give --out another folder, or remove this one") from None
     now = json.loads(text)
@@ -109,15 +112,24 @@ def _short(value: object) -> str:
     return text if len(text) < 200 else text[:200] + " …"
 
 
+def _mend(path: Path, file: IO[bytes]) -> None:
+    """Drop a last line that a kill cut short. Only for who holds the lock: to anyone else it is a line being written."""
+    with path.open("rb") as reading:
+        size = reading.seek(0, os.SEEK_END)
+        reading.seek(0)
+        whole = reading.read(size).rfind(b"\n") + 1
+    if whole != size:
+        file.truncate(whole)  # nothing is copied, so a full disk is no obstacle
+
+
 def read_results(path: Path) -> list[Played]:
-    """The games of a results file; a last line that a kill cut short is dropped from it. Raises MatchError for a file that
-    is none, or that counts a game twice."""
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if whole != raw:
-        with path.open("r+b") as file:  # nothing is copied, so a full disk is no obstacle
-            file.truncate(len(whole))
-    games = list(_games(path, whole))
+    """The games of a results file, which is left as it is; a last line without an end is still being written, and no game
+    yet. Raises MatchError for a file that is none, or that counts a game twice."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise MatchError(f"expected the results of a match at {path}: {error.strerror or error}") from None
+    games = list(_games(path, raw[: raw.rfind(b"\n") + 1]))
     if len({game.number for game in games}) != len(games):
         raise MatchError(f"{path} holds a game twice: two matches wrote to it at once? Give --out another folder")
     return games

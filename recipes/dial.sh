@@ -27,8 +27,8 @@ mkdir -p "$out" "$results"
 # Of what the net computes: writing a dial leaves that as it is.
 digest=$("$python" -c 'import sys, pathlib; from engine.find import digest; print(digest(pathlib.Path(sys.argv[1])))' "$net")
 for setting in ${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1 2500:0.001}; do
-  printf '[[player]]\nname = "told %s T=%s"\nnet = "%s"\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
-    "${setting%:*}" "${setting#*:}" "$net" "${setting%:*}" "$scale" "${setting#*:}"
+  printf '[[player]]\nname = "told %s T=%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
+    "${setting%:*}" "${setting#*:}" "$(toml_text "$net")" "${setting%:*}" "$scale" "${setting#*:}"
 done >"$out/settings.toml"
 
 pool() { # pool NAME POPULATION SEED GAMES: folder and step are called by the net and its settings too

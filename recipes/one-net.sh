@@ -13,13 +13,14 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 net=${1:-$root/models/transcendence.onnx}
 out=${2:-$root/runs/transcendence/one-net}
 results=${RESULTS:-$root/docs/results/transcendence}/$(basename "$out")
+. "$root/recipes/steps.sh"
 mkdir -p "$out" "$results"
 net=$(CDPATH= cd -- "$(dirname -- "$net")" && pwd)/$(basename "$net")
 
 for rating in ${RATINGS:-1000 1300 1500 2000}; do
   for temperature in 1 0.001; do
-    printf '[[player]]\nname = "told %s T=%s"\nnet = "%s"\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
-      "$rating" "$temperature" "$net" "$rating" "${SCALE:-lichess}" "$temperature"
+    printf '[[player]]\nname = "told %s T=%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
+      "$rating" "$temperature" "$(toml_text "$net")" "$rating" "${SCALE:-lichess}" "$temperature"
   done
 done >"$out/population.toml"
 

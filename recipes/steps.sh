@@ -2,6 +2,8 @@
 #
 #   once STEP COMMAND…    needs $out, the recipe's folder; leaves the seconds that the step took in $out/done/STEP
 
+#   toml_text TEXT        prints it as a string of TOML: names may hold quotes and backslashes
+
 # A training that is told to stop ends well; a recipe must not take that for its end.
 trap 'exit 130' INT TERM
 
@@ -14,3 +16,5 @@ once() {
   "$@"
   echo $(($(date +%s) - began)) >"$out/done/$step"
 }
+
+toml_text() { printf '"%s"' "$(printf '%s' "$1" | sed 's/["\\]/\\&/g')"; }

@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import pickle
 import platform
 import shlex
 import subprocess
@@ -45,7 +46,19 @@ def replace_text(path: Path, text: str) -> None:
     """Write ``text`` so that a reader sees the old file or the new one, never half of it."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
+    _renew(partial, path)
+
+
+def _renew(partial: Path, path: Path) -> None:
+    """Give a file its name once it is on the disk: a name whose bytes are not there yet is a hole after a power cut."""
+    with partial.open("r+b") as file:
+        os.fsync(file.fileno())
     os.replace(partial, path)
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        with contextlib.suppress(OSError):  # some network file systems: the name is then as safe as it can be
+            os.fsync(folder)
+        os.close(folder)
 
 
 def save(
@@ -69,14 +82,14 @@ def _write(folder: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> N
     try:
         save_file(weights, str(partial), metadata={"step": str(state["progress"]["step"])})
         torch.save(state, partial_state)
+        _renew(partial_state, folder / STATE)
+        _renew(partial, folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the system says
         for path in (partial, partial_state):
             path.unlink(missing_ok=True)
         raise ConfigError(
             f"cannot save to {folder}: {error}. The checkpoint before is whole; free some room and give the same command again"
         ) from error
-    os.replace(partial_state, folder / STATE)
-    os.replace(partial, folder / WEIGHTS)
 
 
 def resume(folder: Path, net: Net, *, average: Net | None, optimizers: list[Optimizer]) -> dict[str, Any] | None:
@@ -84,17 +97,36 @@ def resume(folder: Path, net: Net, *, average: Net | None, optimizers: list[Opti
     path = folder / STATE
     if not has_saved(folder):
         return None
+    state = _state(path, mmap=is_sharded(net))
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu", mmap=is_sharded(net))
         load_weights(net, state["weights"])
         if average is not None:
             load_weights(average, state["average"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             load_state(optimizer, saved)
+        progress: dict[str, Any] = state["progress"]
     except (RuntimeError, ValueError, KeyError, IndexError) as error:
-        raise ConfigError(f"{path} does not fit this run's config ({str(error)[:200]}); give another --out") from error
-    progress: dict[str, Any] = state["progress"]
+        raise ConfigError(f"{path} does not fit this run's config ({_short(error)}); give another --out") from error
     return progress
+
+
+def _state(path: Path, *, mmap: bool) -> dict[str, Any]:
+    """What a run saved. Raises ConfigError for a file that is empty, cut off or something else."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu", mmap=mmap)
+        if not isinstance(state, dict):
+            raise ValueError(f"it holds a {type(state).__name__}")
+    except (RuntimeError, ValueError, KeyError, IndexError, TypeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        raise ConfigError(
+            f"expected the state of a run at {path}, and the file is damaged ({_short(error)}); put a copy of it back, or "
+            f"remove it and begin another run with the weights beside it: --init {path.parent} and another --out"
+        ) from error
+    return state
+
+
+def _short(error: BaseException) -> str:
+    """An error in a few words of one line; some say nothing but their name."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def has_saved(folder: Path) -> bool:
@@ -107,10 +139,9 @@ def progress(folder: Path) -> dict[str, Any] | None:
     path = folder / STATE
     if not has_saved(folder):
         return None
-    try:
-        found: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)["progress"]
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise ConfigError(f"expected the state of a run at {path}: {str(error)[:200]}; is the file whole?") from error
+    found = _state(path, mmap=True).get("progress")
+    if not isinstance(found, dict):
+        raise ConfigError(f"expected the state of a run at {path}, and it says nothing of progress; is it another program's?")
     return found
 
 
@@ -121,7 +152,7 @@ def load_net(folder: Path) -> tuple[Net, Config]:
     try:
         net.load_state_dict(load_file(str(folder / WEIGHTS)))
     except (OSError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(f"expected the weights of this run at {folder / WEIGHTS}: {str(error)[:200]}") from error
+        raise ConfigError(f"expected the weights of this run at {folder / WEIGHTS}: {_short(error)}") from error
     return net, config
 
 
@@ -165,7 +196,7 @@ def _unwritable(folder: Path, error: OSError) -> ConfigError:
 def _check_same(folder: Path, config: Config, dataset: dict[str, Any]) -> None:
     if _learning(load_config(folder / CONFIG)) != _learning(config):
         raise ConfigError(f"{folder} holds a run with another config; choose another --out")
-    before = _about(folder).get("dataset", {})
+    before = about(folder).get("dataset", {})
     if before.get("fingerprint") != dataset.get("fingerprint"):
         raise ConfigError(
             f"{folder} holds a run on other games: expected the data set {before.get('name')!r} with fingerprint "
@@ -175,22 +206,31 @@ def _check_same(folder: Path, config: Config, dataset: dict[str, Any]) -> None:
 
 def began_with(folder: Path) -> dict[str, Any]:
     """What is known of the weights that a run began with; empty where they were random."""
-    began: dict[str, Any] = _about(folder).get("init", {})
+    began: dict[str, Any] = about(folder).get("init", {})
     return began
 
 
 def note(folder: Path, **facts: Any) -> None:
     """Add what is known only later to run.json."""
-    replace_text(folder / RUN, json.dumps(_about(folder) | facts, indent=1))
+    try:
+        replace_text(folder / RUN, json.dumps(about(folder) | facts, indent=1))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def about(folder: Path) -> dict[str, Any]:
+    """What run.json says. Raises ConfigError where there is none, or it is damaged."""
     path = folder / RUN
     try:
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError(f"a {type(facts).__name__} and no table")
+        for key in ("dataset", "init"):
+            if not isinstance(facts.get(key, {}), dict):
+                raise ValueError(f"{key} is no table")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"expected what is known of a run at {path}: {error}") from error
-    return about
+        raise ConfigError(f"expected what is known of a run at {path}: {_short(error)}") from error
+    return facts
 
 
 def _learning(config: Config) -> Config:

@@ -9,13 +9,10 @@ import contextlib
 import ctypes
 import dataclasses
 import math
-import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -37,6 +34,7 @@ from training.model import Net, flops_per_ply
 from training.optimizer import make_optimizers, rate_at, set_rate
 from training.progress import Progress
 from training.sharding import shard, whole, whole_weights
+from training.stopping import StopSignal
 from training.store import Store
 from training.tensorboard import Board
 
@@ -55,28 +53,6 @@ class Processes:
 
 class Diverged(TranscendenceError):
     """The loss is no number any more."""
-
-
-class _StopSignal:
-    """Turns SIGINT and SIGTERM into a request to save and end."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        kinds = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(kind, self._ask) for kind in kinds]
-        try:
-            yield
-        finally:
-            for kind, handler in zip(kinds, before, strict=True):
-                signal.signal(kind, handler)
 
 
 def keep_freed_memory() -> None:
@@ -131,8 +107,10 @@ class Trainer:
         processes: Processes,
         device: torch.device,
         weights: dict[str, Tensor] | None = None,
+        stop: StopSignal | None = None,
     ) -> None:
-        """``weights``: what a run that has not saved yet begins with, instead of random ones."""
+        """``weights``: what a run that has not saved yet begins with, instead of random ones. ``stop``: where it is asked to
+        save and end."""
         self.config, self.folder, self.processes, self.device = config, folder, processes, device
         check(config, store, world=processes.world)
         torch.manual_seed(config.run.seed)
@@ -158,7 +136,7 @@ class Trainer:
         self.step, self.plies, self.minutes = 0, 0, 0.0
         self._validation: Validation | None = None
         self._store = store
-        self._stop = _StopSignal()
+        self._stop = StopSignal() if stop is None else stop
         self.compiled = bool(self._agree(processes.first and compiles(config.run, device))[0])
         self._copies = processes.world > 1 and not self._sharded  # each process has the whole net
         self._module: Any = self.net
@@ -200,13 +178,15 @@ class Trainer:
                 line = self._train_step(share)
                 seconds = time.monotonic() - began
                 counted = seconds if run.clock == "wall" else time.process_time() - worked
-                self.minutes, stop = self._agree(self.minutes + counted / 60, float(self._stop.asked))
+                self.minutes, stop = self._noticed(self.minutes + counted / 60)
                 self._report(line, bar, seconds=seconds)
-                if self.minutes - evaluated >= run.evaluate_every_minutes:
-                    metrics, evaluated = self._validate(), self.minutes
-                if stop or self.minutes - saved >= run.save_every_minutes:
-                    self._save()
+                validates = not stop and self.minutes - evaluated >= run.evaluate_every_minutes
+                if stop or validates or self.minutes - saved >= run.save_every_minutes:
+                    self._save()  # before a validation, which may be ended from outside
                     saved = self.minutes
+                if validates:
+                    metrics, evaluated = self._validate(), self.minutes
+                    stop = self._noticed(self.minutes)[1]
                 if stop:
                     return metrics
         self._save()
@@ -223,6 +203,15 @@ class Trainer:
         shared = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.broadcast(shared, 0)
         return [float(value) for value in shared]
+
+    def _noticed(self, minutes: float) -> tuple[float, bool]:
+        """The first process's ``minutes``, and whether any process was asked to stop."""
+        if self.processes.world == 1:
+            return minutes, self._stop.asked
+        told = [minutes if self.processes.first else 0.0, float(self._stop.asked)]
+        shared = torch.tensor(told, dtype=torch.float64, device=self.device)
+        dist.all_reduce(shared)
+        return float(shared[0]), float(shared[1]) > 0
 
     def _train_step(self, share: float) -> dict[str, float]:
         config = self.config
@@ -300,9 +289,12 @@ class Trainer:
         metrics = evaluate(net, self._validation)
         line = {"kind": "validation", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3)}
         self._record(line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
-        print(
-            f"step {self.step}, {self.plies:,} plies, {self.minutes:.1f} min: {describe(metrics)}", file=sys.stderr, flush=True
-        )
+        with contextlib.suppress(OSError):  # who listened may have ended by the same signal
+            print(
+                f"step {self.step}, {self.plies:,} plies, {self.minutes:.1f} min: {describe(metrics)}",
+                file=sys.stderr,
+                flush=True,
+            )
         return metrics
 
     def _whole_playing(self) -> Net | None:

@@ -9,8 +9,11 @@ import argparse
 import contextlib
 import dataclasses
 import gc
+import math
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -25,8 +28,9 @@ from training.batches import Packing
 from training.config import BoardInput, Config, ModelConfig, load_config, load_preset
 from training.evaluate import Metrics
 from training.initial import Initial
-from training.launch import launch
+from training.launch import LOST, end_with_launcher, is_launched, launch, speaks
 from training.loop import Processes, Trainer, check, describe, keep_freed_memory
+from training.stopping import StopSignal
 from training.store import open_store
 
 _GROWING = {"move_rank", "checks"}
@@ -71,18 +75,44 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
-    arguments = parser().parse_args(argv)
-    try:
-        return _start(arguments, argv if argv is not None else sys.argv[1:])
-    except TranscendenceError as error:
-        print(f"train: {error}", file=sys.stderr)
-        return 2
+    arguments, stop = parser().parse_args(argv), StopSignal()
+    with stop.listening(to_the_end=argv is None):
+        try:
+            return _start(arguments, argv if argv is not None else sys.argv[1:], stop)
+        except TranscendenceError as error:
+            if speaks():
+                print(f"train: {error}", file=sys.stderr)
+            return 2
+        except Exception as error:
+            if "RANK" not in os.environ:
+                raise
+            return _failed_among_others(error)
 
 
-def _start(arguments: argparse.Namespace, argv: list[str]) -> int:
+def _failed_among_others(error: Exception) -> int:
+    """What a process says of a fault while others run: nothing, where it only lost them or another has spoken."""
+    if _is_loss_of_others(error):
+        if not is_launched():
+            print(f"train: lost the other processes of the run: {str(error).splitlines()[0]}", file=sys.stderr)
+        return LOST
+    if speaks():
+        traceback.print_exception(error)
+    return 1
+
+
+def _is_loss_of_others(error: Exception) -> bool:
+    """Gloo's errors have no class of their own."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
+
+
+def _start(arguments: argparse.Namespace, argv: list[str], stop: StopSignal) -> int:
+    for flag, value in (("--processes", arguments.processes), ("--threads", arguments.threads)):
+        if value < 0:
+            raise ConfigError(f"expected {flag} of 1 or more, or 0 for what fits, got {value}")
     device = _device(arguments.device)
     if "RANK" in os.environ:
-        return _train(arguments, device, Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])))
+        end_with_launcher()
+        return _train(arguments, device, Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])), stop)
     store, (config, _) = open_store(arguments.store), configured(arguments)
     places = torch.cuda.device_count() if device == "cuda" else max(1, cores() // max(1, arguments.threads))
     if sys.platform == "win32":
@@ -91,8 +121,13 @@ def _start(arguments: argparse.Namespace, argv: list[str]) -> int:
     check(config, store, world=processes)  # so that what cannot be run is one clear line, not one from every process
     arguments.threads = arguments.threads or max(1, cores() // processes)
     if processes == 1:
-        return _train(arguments, device, Processes())
-    return launch(_command(argv), processes=processes, environment={"OMP_NUM_THREADS": str(arguments.threads)})
+        return _train(arguments, device, Processes(), stop)
+    if stop.asked:
+        return 0
+    environment = {"OMP_NUM_THREADS": str(arguments.threads)}
+    status = launch(_command(argv), processes=processes, environment=environment, stop=stop)
+    _tell_of_a_dead_process(status)
+    return status
 
 
 def _command(argv: list[str]) -> list[str]:
@@ -100,6 +135,18 @@ def _command(argv: list[str]) -> list[str]:
     root = str(Path(__file__).resolve().parents[1])
     start = f"import sys; sys.path.insert(0, {root!r}); from training.train import main; sys.exit(main())"
     return [sys.executable, "-I", "-c", start, *argv]
+
+
+def _tell_of_a_dead_process(status: int) -> None:
+    """Of one that could not speak for itself."""
+    if status > 128 or status == LOST:
+        how = f"by {signal.Signals(status - 128).name}" if status > 128 else "without a word"
+        memory = " (out of memory?)" if status == 128 + 9 else ""
+        print(
+            f"train: one of the run's processes was ended {how}{memory}; what was saved is whole: give the same command again "
+            f"to go on, with fewer --processes or a smaller data.micro_plies if memory is short",
+            file=sys.stderr,
+        )
 
 
 def shares(streams: int, places: int) -> int:
@@ -113,7 +160,7 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> int:
+def _train(arguments: argparse.Namespace, device: str, processes: Processes, stop: StopSignal) -> int:
     keep_freed_memory()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -124,7 +171,7 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         with checkpoint.held(arguments.out) if processes.first else contextlib.nullcontext():
-            metrics = _trained(arguments, place, processes)
+            metrics = _trained(arguments, place, processes, stop)
         gc.collect()  # a net in pieces refers to itself, and to the process group: without this it may outlive the group
         if processes.world > 1:
             dist.barrier()  # the first process validates a little longer; who leaves before it may abort it
@@ -132,22 +179,24 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes) -> 
         if processes.world > 1:
             dist.destroy_process_group()
     if processes.first and metrics:
-        print(f"{arguments.out}: {describe(metrics)}")
+        with contextlib.suppress(OSError):  # who listened may have ended by the same signal
+            print(f"{arguments.out}: {describe(metrics)}", flush=True)
     return 0
 
 
-def _trained(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> Metrics | None:
+def _trained(arguments: argparse.Namespace, device: torch.device, processes: Processes, stop: StopSignal) -> Metrics | None:
     """Train to the end or to a stop. What holds the process group goes with this frame and the next
     collection, as it must before the group does."""
-    trainer = _trainer(arguments, device, processes)
+    trainer = _trainer(arguments, device, processes, stop)
     if processes.first:
         packing = trainer.reader.packing()
         checkpoint.note(arguments.out, packing=dataclasses.asdict(packing))
-        print(_beginning(trainer, processes, device.type, packing), file=sys.stderr)
+        with contextlib.suppress(OSError):
+            print(_beginning(trainer, processes, device.type, packing), file=sys.stderr)
     return trainer.run()
 
 
-def _trainer(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
+def _trainer(arguments: argparse.Namespace, device: torch.device, processes: Processes, stop: StopSignal) -> Trainer:
     """The run where it stands; its folder is there when the first process returns."""
     store = open_store(arguments.store)
     config, begins = configured(arguments)
@@ -157,7 +206,9 @@ def _trainer(arguments: argparse.Namespace, device: torch.device, processes: Pro
         if begins:
             print(f"begins with the weights of {initial.describe(begins.facts)}", file=sys.stderr)
     weights = begins.weights if begins else None
-    return Trainer(config, store, folder=arguments.out, processes=processes, device=device, weights=weights)
+    return Trainer(
+        config, store, folder=arguments.out, processes=processes, device=device, weights=weights, stop=stop
+    )  # fmt: skip
 
 
 def _beginning(trainer: Trainer, processes: Processes, device: str, packing: Packing) -> str:
@@ -230,9 +281,11 @@ def _headless(arguments: argparse.Namespace) -> dict[str, Any]:
 def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
     """``config`` with what the command line says instead."""
     run, model, data = config.run, config.model, config.data
-    if arguments.steps:
+    if arguments.steps is not None:
+        _check_length("--steps", arguments.steps)
         run = dataclasses.replace(run, steps=arguments.steps, minutes=0.0)
-    if arguments.minutes:
+    if arguments.minutes is not None:
+        _check_length("--minutes", arguments.minutes)
         run = dataclasses.replace(run, minutes=arguments.minutes, steps=0)
     if arguments.seed is not None:
         run = dataclasses.replace(run, seed=arguments.seed)
@@ -240,9 +293,14 @@ def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
         run = dataclasses.replace(run, tensorboard=True)
     if arguments.board_input:
         model = dataclasses.replace(model, board_input=arguments.board_input, **_headless(arguments))
-    if arguments.max_rating:
+    if arguments.max_rating is not None:
         data = dataclasses.replace(data, max_rating=arguments.max_rating)
     return dataclasses.replace(config, run=run, model=model, data=data)
+
+
+def _check_length(flag: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ConfigError(f"expected {flag} above 0, got {value}; leave it out for the preset's length")
 
 
 if __name__ == "__main__":

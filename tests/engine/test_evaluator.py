@@ -139,11 +139,12 @@ def test_several_threads_share_a_batch(random_net: Path) -> None:
 def test_games_that_advance_together_lie_together_and_are_not_copied(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     random, evaluator = np.random.default_rng(8), Evaluator(net, hash_mb=0)
     games = [(chess.Board(), evaluator.new_game()) for _ in range(20)]
+    apart = {id(cache): Players(1500 + i) for i, (_, cache) in enumerate(games)}  # equal questions are asked only once
     copies: list[int] = []
     monkeypatch.setattr("engine.evaluator.copied", lambda caches: copies.append(len(caches)) or copied(caches))
     for _ in range(6):
         for half in (games[::2], games[1::2]):
-            evaluator.evaluate([Request(board, cache) for board, cache in half])
+            evaluator.evaluate([Request(board, cache, apart[id(cache)]) for board, cache in half])
             for board, _ in half:
                 push_random(board, random)
     assert copies == []
@@ -269,3 +270,36 @@ def test_memory_returns_what_was_put_and_stays_within_its_room() -> None:
     assert (found.moves, found.logits.tolist(), found.wdl) == (asked.moves, asked.logits.tolist(), asked.wdl)
     kept = sum(memory.get(number.to_bytes(16, "big")) is not None for number in range(10_000))
     assert 1000 < kept < 2**20 / 300
+
+
+def test_what_is_put_again_takes_no_more_room() -> None:
+    """Games that are alike ask the same again and again; the memory of a match was empty, and called itself full."""
+    memory = Remembered(1)
+    small = Evaluation((chess.Move.from_uci("e2e4"),), np.zeros(1), (0.25, 0.5, 0.25))
+    large = Evaluation(tuple(chess.Board().legal_moves), np.zeros(20), (0.25, 0.5, 0.25))
+    memory.put(b"other", small)
+    for number in range(10_000):
+        memory.put(b"same", small if number % 2 else large)
+    assert memory.get(b"other") is not None
+    again = memory.get(b"same")
+    assert again is not None
+    assert again.moves == small.moves
+
+
+@pytest.mark.parametrize("hash_mb", [0, 4])
+def test_equal_questions_of_one_call_are_asked_once(net: Net, hash_mb: int) -> None:
+    """Four temperatures of a net begin with the same openings; who was not asked for reads on by itself later."""
+    counting, random = Counting(net), np.random.default_rng(5)
+    evaluator = Evaluator(counting, hash_mb=hash_mb)  # type: ignore[arg-type]
+    boards, caches = [chess.Board() for _ in range(4)], [evaluator.new_game() for _ in range(4)]
+    found = evaluator.evaluate([Request(b, c, PLAYERS) for b, c in zip(boards, caches, strict=True)])
+    assert counting.plies == 1
+    for evaluation in found:
+        assert_same(evaluation, fresh(net, chess.Board()))
+    for board in boards[2:]:
+        push_random(board, random)
+    found = evaluator.evaluate([Request(b, c, PLAYERS) for b, c in zip(boards, caches, strict=True)])
+    for board, evaluation in zip(boards, found, strict=True):
+        assert_same(evaluation, fresh(net, board))
+    other = [Request(chess.Board(), evaluator.new_game(), Players(1500, rating, 1)) for rating in (2000, 2100)]
+    assert np.abs(np.subtract(*[e.logits for e in evaluator.evaluate(other)])).max() > 1e-6

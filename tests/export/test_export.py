@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
+import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,12 +13,13 @@ import chess
 import numpy as np
 import onnx
 import pytest
+from safetensors.torch import save_file
 
 from engine.dial import Dial, Point
 from engine.errors import ConfigError, NetError
 from engine.net import Net as EngineNet
 from export import package as packaging
-from export.__main__ import main
+from export.__main__ import main, training_summary
 from export.card import card
 from export.dial import write_dial
 from export.games import Transcript, continued, from_half, of_store, random_games
@@ -25,6 +29,7 @@ from export.package import Order, package
 from export.quantize import halve, quantize
 from export.verify import TOLERANCE, Agreement, verify
 from tests.nets import random_network
+from training import checkpoint
 from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.model import Net
 from training.store import Game, StoreWriter, open_store
@@ -318,3 +323,43 @@ def test_truncated_weights_are_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "model.safetensors").write_bytes(np.zeros(100, np.uint8).tobytes())
     assert main([str(tmp_path), "--out", str(tmp_path / "net.onnx")]) == 2
     assert "expected the weights of this run" in capsys.readouterr().err
+
+
+def test_a_run_that_does_not_say_where_it_came_from_is_one_line(
+    one: tuple[Net, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Config(model=one[0].config)
+    checkpoint.start(tmp_path, config, dataset={"name": "random"})
+    save_file(one[0].state_dict(), str(tmp_path / "model.safetensors"))
+    (tmp_path / "metrics.jsonl").write_text("")
+    whole = json.loads((tmp_path / "run.json").read_text())
+    for text, wanted in (
+        (json.dumps({k: v for k, v in whole.items() if k != "commit"}), 'expected commit in .*add "commit": "unknown"'),
+        (json.dumps({}), 'expected dataset and commit and machine in .*add "dataset": {}'),
+        ("[1]", "expected what is known of a run at .*a list and no table"),
+        ("", "expected what is known of a run at "),
+    ):
+        (tmp_path / "run.json").write_text(text)
+        assert main([str(tmp_path), "--out", str(tmp_path / "net.onnx")]) == 2
+        error = capsys.readouterr().err
+        assert re.search(wanted, error), error
+        assert error.count("\n") == 1
+    (tmp_path / "run.json").write_text(json.dumps(whole))
+    assert training_summary(tmp_path)["dataset"] == {"name": "random"}
+
+
+def test_a_place_without_permission_is_one_line(one: tuple[Net, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faked: who runs the tests may be allowed everything."""
+
+    def refused(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refused)
+    order = Order(name="random", run="run", twins=(), match_games=0)
+    with pytest.raises(NetError, match=r"cannot write to .*: Permission denied; .*give --out a place you may write to"):
+        package(one[0], tmp_path / "net.onnx", order, games=random_games(1, plies=4, seed=1))
+    monkeypatch.undo()
+    monkeypatch.setattr(packaging, "replace_text", refused)
+    with pytest.raises(NetError, match="Permission denied"):
+        package(one[0], tmp_path / "net.onnx", order, games=random_games(2, plies=40, seed=1))
+    assert list(tmp_path.iterdir()) == []

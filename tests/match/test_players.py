@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -205,7 +206,7 @@ def test_a_population_is_read(tmp_path: Path) -> None:
         ("", r"expected players as \[\[player\]\] tables"),
         ('[[player]]\nbuiltin = "random"\n', "player 1: expected name"),
         ('[[player]]\nname = "a"\n', "expected one of engine, net, builtin, got none"),
-        ('[[player]]\nname = "a"\nbuiltin = "chance"\n', "builtin = random or greedy, got 'chance'"),
+        ('[[player]]\nname = "a"\nbuiltin = "chance"\n', "expected random or greedy as builtin, got 'chance'"),
         ('[[player]]\nname = "a"\nbuiltin = "random"\nlimit = "depth=1"\n', "got 'limit'"),
         (
             '[[player]]\nname = "a"\nbuiltin = "random"\n[[player]]\nname = "a"\nbuiltin = "random"\n',
@@ -215,7 +216,16 @@ def test_a_population_is_read(tmp_path: Path) -> None:
         ('[[player]]\nname = "a"\nengine = "sh"\nweakness = [{ probability = 1 }]\n', "expected error = one of random"),
         ('[[player]]\nname = "a"\nengine = "sh"\nweakness = [{ error = "random", chance = 1 }]\n', "got 'chance'"),
         ('[[player]]\nname = "a"\nengine = "sh"\nlimit = "deep"\n', "player 'a': expected a limit"),
-        ('[[player]]\nname = "a"\nengine = "sh"\nanchor = "strong"\n', "could not convert"),
+        ('[[player]]\nname = "a"\nengine = "sh"\nanchor = "strong"\n', "expected a number as anchor, got 'strong'"),
+        ("player = [1, 2]\n", "found something else"),
+        ('defaults = 1\n[[player]]\nname = "a"\nbuiltin = "random"\n', r"expected a table \[defaults\], got 1"),
+        ('[defaults]\noptions = 1\n[[player]]\nname = "a"\nengine = "sh"\n', r"as options in \[defaults\], got 1"),
+        ('[[player]]\nname = "a"\nengine = "sh"\noptions = "Hash"\n', "as options, got 'Hash'"),
+        ('[[player]]\nname = "a"\nengine = "sh"\nweakness = [{ error = "random", lines = 2.5 }]\n', "as lines, got 2.5"),
+        (
+            '[[player]]\nname = "a"\nengine = "sh"\nweakness = [{ error = "random", probability = nan }]\n',
+            "as probability, got nan",
+        ),
     ],
 )
 def test_bad_populations_are_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -223,6 +233,32 @@ def test_bad_populations_are_refused(tmp_path: Path, text: str, told: str) -> No
     path.write_text(text)
     with pytest.raises(MatchError, match=told):
         Cast().players(str(path))
+
+
+WRONG_VALUES = (
+    'net = ""\nrating = "2000"', "net = 3", 'net = ""\nrating = 2000.5', 'net = ""\nrating = -1', 'net = ""\nrating = true',
+    'net = ""\ntake_mate = "no"', 'net = ""\ntake_mate = 0', 'net = ""\ntemperature = nan', 'net = ""\ntemperature = -1',
+    'net = ""\ntemperature = "1"', 'net = ""\ntemperature = inf', 'net = ""\ntop_p = 0', 'net = ""\ntop_p = 1.5',
+    'net = ""\nscale = "fide-ish"', 'net = ""\nscale = 1', 'net = ""\nelo = "1500"', 'net = ""\nelo = 1500.5',
+    'net = ""\nanchor = nan', "engine = 3", "engine = []", 'engine = ["sh", 1]', 'engine = "sh"\nlimit = 3',
+    'engine = "sh"\nmove_timeout_s = 0', 'engine = "sh"\nstart_timeout_s = "1"', 'engine = "sh"\nweakness = "random"',
+    'engine = "sh"\noptions = { Hash = nan }', "builtin = 1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", WRONG_VALUES)
+def test_a_value_of_another_kind_is_refused_by_name(fields: str, tmp_path: Path) -> None:
+    """Strings that look like numbers, "no" that is true, and numbers that are none."""
+    (tmp_path / "p.toml").write_text(f'[[player]]\nname = "a"\n{fields}\n')
+    key = fields.splitlines()[-1].split(" = ")[0]
+    with pytest.raises(MatchError, match=rf"player 'a': expected .* as {key}, got "):
+        Cast().players(str(tmp_path / "p.toml"))
+
+
+@pytest.mark.parametrize("temperature", [math.nan, -1.0, math.inf])
+def test_no_temperature_makes_no_player(temperature: float, random_net: Path) -> None:
+    with pytest.raises(MatchError, match="expected a number of 0 or more as temperature"):
+        Cast().net(str(random_net), temperature)
 
 
 def test_a_missing_population_is_named(tmp_path: Path) -> None:

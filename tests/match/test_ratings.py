@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
 
+from match.pool_graph import tied
 from match.ratings import PER_POINT, Rating, Score, expected, fit, outcomes, rate
 
 NAN = math.nan
@@ -155,3 +157,96 @@ def test_the_same_games_give_the_same_table() -> None:
     scores = both("a", "b", 30, 20, 25)
     assert rate(scores, {"b": 0}) == rate(scores, {"b": 0})
     assert rate(scores, {"b": 0}, seed=2)[0].low != rate(scores, {"b": 0})[0].low
+
+
+def test_a_small_pool_has_the_numbers_that_it_always_had() -> None:
+    """Of the first version, which solved every pool with full matrices."""
+    found = rate(both("a", "b", 60, 20, 20) + both("b", "c", 60, 20, 20) + both("x", "a", 9, 0, 0), {"c": 1320})
+    told = [(r.name, r.games, *(round(v, 2) for v in (r.elo, r.low, r.high, r.superiority))) for r in found]
+    assert told[:3] == [
+        ("x", 18, 1999.6, 1999.6, math.inf, pytest.approx(NAN, nan_ok=True)),
+        ("a", 218, 1614.38, 1532.31, 1709.79, 1.0),
+        ("b", 400, 1467.19, 1405.81, 1531.73, 1.0),
+    ]
+
+
+def simulated(players: int, games: int, *, seed: int = 1) -> tuple[list[Score], dict[str, float]]:
+    """Games between neighbours in strength and strangers, and the truth, whose mean is 0."""
+    random = np.random.default_rng(seed)
+    truth = random.normal(0, 200, players)
+    truth -= truth.mean()
+    white = random.integers(players, size=games)
+    black = (white + 1 + random.geometric(0.02, size=games) % (players - 1)) % players
+    p = outcomes(1 / (1 + np.exp(-PER_POINT * (truth[white] - truth[black] + 35))), np.array(0.3))
+    dice = random.random(games)
+    points = np.where(dice < p[:, 0], 1.0, np.where(dice < p[:, 0] + p[:, 1], 0.5, 0.0))
+    scores = [Score(f"p{w}", f"p{b}", float(s)) for w, b, s in zip(white, black, points, strict=True)]
+    return scores, {f"p{i}": float(elo) for i, elo in enumerate(truth)}
+
+
+def test_two_thousand_players_are_rated_in_seconds_and_the_truth_is_in_their_intervals() -> None:
+    scores, truth = simulated(2000, 50_000)
+    heard: list[float] = []
+    began = time.process_time()
+    found = rate(scores, {}, progress=heard.append)
+    assert time.process_time() - began < 30
+    assert heard == sorted(heard)
+    assert heard[-1] == 1
+    bounded = [r for r in found if math.isfinite(r.high - r.low)]
+    assert len(bounded) > 1950
+    assert 0.92 < np.mean([r.low <= truth[r.name] <= r.high for r in bounded]) < 0.98
+    assert sum(r.games for r in found) == 100_000
+
+
+def test_a_large_pools_fit_is_that_of_the_full_matrices() -> None:
+    scores, _ = simulated(80, 4000)
+    names = sorted({s.white for s in scores} | {s.black for s in scores})
+    counts = np.zeros((len(names), len(names), 3))
+    for s in scores:
+        counts[names.index(s.white), names.index(s.black), round(2 - 2 * s.points)] += 1
+    for anchors in ({}, {"p3": 1500.0, "p40": 1490.0}):
+        best = fit(counts, np.array([anchors.get(name, NAN) for name in names]))
+        found = by_name(rate(scores, anchors))
+        assert [found[name].elo for name in names] == pytest.approx(best.elo, abs=0.001)
+
+
+def test_a_large_pools_intervals_are_as_wide_as_by_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, _ = simulated(40, 4000)
+    paired = [Score(s.white, s.black, s.points, f"o{i}") for i, s in enumerate(scores)]
+    paired += [Score(s.white, s.black, s.points, s.pair) for s in paired]  # every game twice: half of them tell nothing
+    resampled = by_name(rate(paired, {"p0": 0.0}, resamples=400))
+    monkeypatch.setattr("match.ratings.MOST_RESAMPLED", 10)
+    drawn = by_name(rate(paired, {"p0": 0.0}))
+    widths = [(drawn[n].high - drawn[n].low) / (r.high - r.low) for n, r in resampled.items() if not r.anchored]
+    assert 0.9 < np.mean(widths) < 1.15
+    apart = [abs(drawn[name].superiority - r.superiority) for name, r in resampled.items() if r.superiority == r.superiority]
+    assert np.mean(apart) < 0.1
+
+
+def test_one_player_against_many_is_rated_however_many() -> None:
+    """As from anyone's archive of his own games: perfect scores of one game, and a few who drew or won one of two."""
+    points = [1.0, 0.0, 0.5]
+    scores = [Score("Me", f"P{i:04}", points[i % 3]) for i in range(0, 1300, 2)]
+    scores += [Score(f"P{i:04}", "Me", points[i % 3]) for i in range(1, 1300, 2)]
+    found = by_name(rate(scores, {"Me": 1500}))
+    assert len(found) == 1301
+    assert found["P0000"].elo < found["P0002"].elo < found["P0003"].elo  # lost, drew, won
+    assert found["P0000"].low == -math.inf
+    assert found["P0002"].low < 1500 < found["P0002"].high
+    assert found["P0003"].high == math.inf
+
+
+def test_who_is_tied_is_who_reaches_and_is_reached() -> None:
+    random = np.random.default_rng(3)
+    for players, edges in ((1, 0), (6, 0), (30, 30), (30, 60), (200, 300)):
+        takers, givers = random.integers(players, size=(2, edges))
+        reach = np.eye(players, dtype=bool)
+        reach[takers, givers] = True
+        for _ in range(players):
+            reach |= (reach.astype(int) @ reach.astype(int)) > 0
+        mutual = reach & reach.T
+        free = np.zeros(players, bool)
+        assert (tied(takers, givers, known=free) == mutual[int(mutual.sum(axis=1).argmax())]).all()
+        known = free.copy()
+        known[: players // 5 + 1] = True
+        assert (tied(takers, givers, known=known) == (reach[known].any(axis=0) & reach[:, known].any(axis=1))).all()

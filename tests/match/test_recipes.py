@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,19 @@ def test_a_step_that_was_told_to_stop_is_not_taken_for_done(tmp_path: Path) -> N
     assert stopped.returncode == 130
     assert "after" not in stopped.stdout
     assert not (tmp_path / "done" / "train").exists()
+
+
+@pytest.mark.parametrize("text", ['a "net"', "C:\\nets\\x.onnx", "it's $(here) `and` %s there", "åß ♞", ""])
+def test_text_for_toml_may_hold_anything(text: str, tmp_path: Path) -> None:
+    quoted = "'" + text.replace("'", "'\\''") + "'"
+    told = shell(f"printf 'net = %s\\n' \"$(toml_text {quoted})\"", tmp_path).stdout
+    assert tomllib.loads(told) == {"net": text}
+
+
+def test_no_recipe_puts_a_name_into_toml_as_it_is() -> None:
+    for path in RECIPES.glob("*.sh"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not re.search(r"printf .*(net|engine) = \"%s", line), f"{path.name}: {line}"
 
 
 @pytest.mark.parametrize("words", [["transcendence.sh", "nobody"], ["transcendence.sh"], ["lichess-caps.sh"]])

@@ -19,6 +19,7 @@ from engine.errors import MatchError
 from engine.evaluator import Evaluator
 from engine.net import Net
 from engine.sampling import Sampling
+from match.commands import folder_games
 from match.game import Played, Rules
 from match.openings import Opening
 from match.players import GreedySpec, NetPlayer, Player, RandomSpec, SpecPlayer, engine_spec
@@ -208,14 +209,46 @@ PLAYED = Played(0, "a", "b", "o", "a - b / o", "1-0", "checkmate", "fen", "e2e4"
 def test_a_damaged_results_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     line = json.dumps(PLAYED.__dict__)
-    path.write_text(line + "\n" + line.replace('"number": 0', '"number": 1')[:50])
-    assert read_results(path) == [PLAYED]
-    assert path.read_text() == line + "\n"
     for text, told in ((line + "\n" + line + "\n", "holds a game twice"), ("{}\n", "line 1: expected a game"),
                        (line.replace("1-0", "*") + "\n", "expected a finished game, got result")):  # fmt: skip
         path.write_text(text)
         with pytest.raises(MatchError, match=told):
             read_results(path)
+
+
+def test_a_reader_leaves_a_half_line_and_the_next_writer_mends_it(tmp_path: Path) -> None:
+    """A report while the match is running must not cut off the game that is just being written."""
+    path = tmp_path / "results.jsonl"
+    line = json.dumps(PLAYED.__dict__)
+    next_line = line.replace('"number": 0', '"number": 1')
+    writer = Results(tmp_path)
+    writer.add(PLAYED)
+    with path.open("ab") as file:
+        file.write(next_line[:50].encode())
+        file.flush()
+        assert read_results(path) == [PLAYED]
+        assert len(folder_games([tmp_path])) == 1
+        file.write(next_line[50:].encode() + b"\n")
+    assert [game.number for game in read_results(path)] == [0, 1]
+    with path.open("ab") as file:
+        file.write(line.replace('"number": 0', '"number": 2')[:50].encode())
+    half = path.read_bytes()
+    if os.name == "posix":
+        with pytest.raises(MatchError, match="another match is writing to"):
+            Results(tmp_path)
+        assert path.read_bytes() == half
+    writer.close()
+    mended = Results(tmp_path)
+    assert path.read_text() == f"{line}\n{next_line}\n"
+    assert [game.number for game in mended.played] == [0, 1]
+    mended.close()
+
+
+@pytest.mark.parametrize("damage", ["[]", "not json"])
+def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
+    (tmp_path / "match.json").write_text(damage)
+    with pytest.raises(MatchError, match=r"match\.json is damaged; give --out another folder"):
+        Results(tmp_path, {"seed": 1})
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")

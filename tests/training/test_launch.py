@@ -31,7 +31,9 @@ def test_each_process_knows_its_place_and_all_the_same_port(tmp_path: Path) -> N
 
 def test_one_that_fails_ends_the_others_and_its_status_is_told() -> None:
     began = time.monotonic()
-    text = "import os, sys, time; sys.exit(2) if os.environ['RANK'] == '1' else time.sleep(60)"
+    text = "from training.stopping import kinds; import os, signal, sys, time\n"
+    text += "signal.pthread_sigmask(signal.SIG_UNBLOCK, kinds())\n"
+    text += "sys.exit(2) if os.environ['RANK'] == '1' else time.sleep(60)"
     assert launch(_python(text), processes=2, environment={}) == 2
     assert time.monotonic() - began < 30
 
@@ -39,17 +41,20 @@ def test_one_that_fails_ends_the_others_and_its_status_is_told() -> None:
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_lets_all_save_and_end(kind: signal.Signals, tmp_path: Path) -> None:
     child = (
-        "import os, pathlib, signal, sys, time\n"
-        "def stop(*_):\n"
+        "import os, pathlib, time; from training.stopping import StopSignal\n"
+        "stop = StopSignal()\n"
+        "with stop.listening(to_the_end=True):\n"
+        "    pathlib.Path(os.environ['OUT'], 'ready' + os.environ['RANK']).touch()\n"
+        "    while not stop.asked: time.sleep(0.01)\n"
         "    pathlib.Path(os.environ['OUT'], 'saved' + os.environ['RANK']).touch()\n"
-        "    sys.exit(0)\n"
-        "signal.signal(signal.SIGTERM, stop), signal.signal(signal.SIGINT, stop)\n"
-        "pathlib.Path(os.environ['OUT'], 'ready' + os.environ['RANK']).touch()\n"
-        "time.sleep(60)\n"
     )
     parent = (
-        f"import sys; from training.launch import launch\n"
-        f"sys.exit(launch([sys.executable, '-c', {child!r}], processes=2, environment={{'OUT': {str(tmp_path)!r}}}))"
+        f"import sys; from training.launch import launch; from training.stopping import StopSignal\n"
+        f"stop = StopSignal()\n"
+        f"with stop.listening(to_the_end=True):\n"
+        f"    command, out = [sys.executable, '-c', {child!r}], {{'OUT': {str(tmp_path)!r}}}\n"
+        f"    status = launch(command, processes=2, environment=out, stop=stop)\n"
+        f"sys.exit(status)\n"
     )
     with subprocess.Popen(_python(parent), cwd=Path(__file__).parents[2], start_new_session=True) as process:
         while len(list(tmp_path.glob("ready*"))) < 2:

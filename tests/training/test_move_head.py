@@ -107,7 +107,7 @@ def test_checks_that_join_a_trained_head_change_nothing() -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"move_rank": -1}, r"model\.move_rank must be 0 .* or more, got -1"),
+        ({"move_rank": -1}, r"model\.move_rank must be 0 or more .*, got -1"),
         ({"move_rank": 8, "board_input": "none"}, r"model\.move_rank 8 needs a board, and model\.board_input is none"),
         ({"checks": True}, r"model\.checks .* give model\.move_rank"),
         ({"checks": True, "board_input": "none"}, r"model\.checks .* give model\.move_rank"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from training.config import (
     to_dict,
 )
 from training.evaluate import evaluate, load_validation
+from training.initial import read_weights
 from training.loop import Diverged, Processes, Trainer, compiles
 from training.model import Net, attend
 from training.optimizer import make_optimizers, orthogonalized, rate_at
@@ -81,15 +83,19 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_curve(config: Config, stor
     assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)
 
 
-def start_command(config: Config, store: Store, folder: Path, *, processes: int) -> subprocess.Popen[str]:
-    """Train as ``bin/train`` does, in processes of its own."""
+def start_command(
+    config: Config, store: Store, folder: Path, *, processes: int, session: bool = False
+) -> subprocess.Popen[str]:
+    """Train as ``bin/train`` does, in processes of its own; those of a ``session`` are a group of their own for signals."""
     preset = folder.with_suffix(".toml")
     sections = [[f"[{s}]", *(f"{k} = {json.dumps(v)}" for k, v in table.items())] for s, table in to_dict(config).items()]
     preset.write_text("\n".join(line for section in sections for line in section))
     command = [sys.executable, "-m", "training.train", str(store.path), "--out", str(folder)]
     command += ["--preset", str(preset), "--processes", str(processes), "--device", "cpu"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=session
+    )  # fmt: skip
 
 
 def run_command(config: Config, store: Store, folder: Path, *, processes: int) -> None:
@@ -324,6 +330,51 @@ def test_a_mistake_in_a_preset_is_named(tmp_path: Path, text: str, message: str)
         load_preset(str(path))
 
 
+def test_every_number_of_every_section_has_a_range() -> None:
+    """Whoever makes it, from a preset, --set or Python; and the message names it."""
+    for section in dataclasses.fields(Config):
+        kind = section.default_factory
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            if get_origin(hint) is Literal or hint is bool:
+                continue
+            number, allowed = get_args(hint)
+            wrong = [allowed.low if allowed.above else allowed.low - 1, *([math.nan, -math.inf] if number is float else [])]
+            if allowed.high < math.inf:
+                wrong.append(allowed.high if allowed.below else allowed.high + 1)
+            for value in wrong:
+                with pytest.raises(ConfigError, match=rf"{section.name}\.{name} must be .*, got {value}"):
+                    kind(**{name: number(value)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.heads=0", r"model\.heads must be 1 or more"),
+        ("data.streams=0", r"data\.streams must be 1 or more"),
+        ("optimizer.ema=1.5", r"optimizer\.ema must be 0 or more and below 1, got 1\.5"),
+        ("data.rating_dropout=7", r"data\.rating_dropout must be 0 or more and at most 1, got 7"),
+        ("run.minutes=inf", r"run\.minutes must be 0 or more and finite, got inf"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_preset("smoke", [change])
+
+
+NO_LENGTHS = ("--minutes 0", "--minutes -1", "--minutes nan", "--minutes inf", "--steps 0", "--processes -2", "--threads -1")
+
+
+@pytest.mark.parametrize("length", NO_LENGTHS)
+def test_a_length_that_is_none_is_one_line(
+    length: str, store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(store.path), "--out", str(tmp_path / "run"), "--preset", "smoke", *length.split()]) == 2
+    error = capfd.readouterr().err
+    assert error.startswith(f"train: expected {length.split()[0]} ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_preset_that_extends_itself_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(f"extends = {json.dumps(str(path))}\n")
@@ -388,6 +439,45 @@ def test_no_room_on_the_disk_is_one_line(config: Config, store: Store, tmp_path:
     with pytest.raises(ConfigError, match=r"No space left on device.*give the same command again"):
         trainer._save()
     assert (tmp_path / checkpoint.STATE).read_bytes() == kept
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "text", "another's"])
+def test_a_damaged_state_is_one_line_and_its_weights_are_not_lost(
+    damage: str, config: Config, store: Store, tmp_path: Path
+) -> None:
+    trainer = make_trainer(config, store, tmp_path)
+    trainer._save()
+    path, whole = tmp_path / checkpoint.STATE, (tmp_path / checkpoint.STATE).read_bytes()
+    if damage == "another's":
+        torch.save([1, 2], path)
+    else:
+        path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "text": b"no state at all"}[damage])
+    for ask in (lambda: make_trainer(config, store, tmp_path), lambda: checkpoint.progress(tmp_path)):
+        with pytest.raises(ConfigError, match=r"state\.pt, and the file is damaged.*--init .* and another --out") as told:
+            ask()
+        assert "\n" not in str(told.value)
+    path.unlink()
+    assert read_weights(tmp_path).model == config.model
+
+
+def test_what_is_saved_is_on_the_disk_before_it_has_its_name(
+    config: Config, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, synced, renamed = make_trainer(config, store, tmp_path), set[int](), []
+
+    def sync(file: int) -> None:
+        synced.add(os.fstat(file).st_ino)
+
+    def replace(source: Path, target: Path) -> None:
+        renamed.append((target.name, source.stat().st_ino in synced))
+        os.rename(source, target)
+
+    monkeypatch.setattr(checkpoint.os, "fsync", sync)
+    monkeypatch.setattr(checkpoint.os, "replace", replace)
+    trainer._save()
+    checkpoint.note(tmp_path, more=1)
+    assert renamed == [(checkpoint.STATE, True), (checkpoint.WEIGHTS, True), (checkpoint.RUN, True)]
+    assert os.name != "posix" or tmp_path.stat().st_ino in synced
 
 
 @pytest.mark.parametrize(
