@@ -83,12 +83,12 @@ def main() -> int:
         return 1
     try:
         with alone(place):
-            if not place.ready():
+            if not (place.ready() and run(str(place.python), "-I", "-c", "", quiet=True)):
                 install(place)
     except Trouble as trouble:
         return give_up(place, *trouble.args)
     except KeyboardInterrupt:
-        say("interrupted; the next start goes on from here")
+        say("interrupted; the next start finishes the installation")
         return 130
     return 0
 

@@ -5,7 +5,7 @@
 #   prepare   prepare FEATURE: install the package with that extra into the environment unless it is there
 #   python    the environment's Python after prepare; to be started with -I, so that it runs no module that lies about
 #
-# The environment is $root/.venv, or the folder that TRANSCENDENCE_VENV names. In it, ready-FEATURE is as old as the feature's
+# The environment is $root/.venv, or the folder that TRANSCENDENCE_VENV names. In it, ready-FEATURE is as new as the feature's
 # installation, and `checkout` holds the path that the installed package points to.
 #
 # All output goes to stderr: the engine's stdout belongs to UCI.

@@ -283,6 +283,18 @@ def test_an_environment_that_lost_its_base_python_is_made_again(installed: Check
     assert f"-I -m venv --clear {installed.venv}" in installed.calls()
 
 
+def test_an_environment_that_is_marked_ready_and_does_not_run_is_made_again(installed: Checkout) -> None:
+    """As on Windows, where the environment's python.exe is a file of its own and stays when the base Python goes."""
+    installed.stand_in(str(installed.venv / "bin" / "python"), "#!/bin/sh\nexit 103\n")
+    bootstrap = ["-I", str(installed.root / "bin" / "bootstrap.py"), "engine", "--venv", str(installed.venv)]
+    done = subprocess.run(
+        [installed.stage / "path" / "python3", *bootstrap], env=os.environ | {"STAGE": str(installed.stage)}, check=False
+    )
+    assert done.returncode == 0
+    assert f"-I -m venv --clear {installed.venv}" in installed.calls()
+    assert plays(installed.start())
+
+
 def test_what_is_no_environment_is_not_emptied(checkout: Checkout) -> None:
     (checkout.stage / "home" / "letters").mkdir(parents=True)
     assert plays(checkout.start(TRANSCENDENCE_VENV=str(checkout.stage / "home")))
