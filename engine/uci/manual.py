@@ -26,13 +26,20 @@ Names may be typed in any case. A value that an option does not take changes not
 _TAIL = """
 ## How `go` is answered
 
-There is no search: the net judges the position once, which takes milliseconds, and `depth`, `nodes`, `mate` and the clocks
-change nothing about the move. Whatever the limits, one `bestmove` comes for each `go`, with an `info` line before it.
+With `Nodes` at 1, the default, the net evaluates the position once, which takes milliseconds, and `depth` and the clocks
+change nothing about the move. With more, or with `go nodes N`, it searches. Whatever the limits, one `bestmove` comes for each
+`go`, with an `info` line before it.
 
+- `nodes N` takes N evaluations, and `Nodes` has no say then; 1 is the net alone. A tree is kept from move to move, and what it
+  holds already counts. A proven mate, the clock and `stop` end a search early.
+- `infinite` and `UCI_AnalyseMode` search until `stop`, whatever `Nodes` says, or until the tree has filled `Hash`.
+- `mate N` searches, 20,000 evaluations at most, until a mate in N is proven. `depth N` ends a search when its main line has N
+  plies.
+- A move is drawn in proportion to visits ** (1 / `Temperature`), near 0 the most visited; at one evaluation from the policy.
 - `infinite` waits for `stop`, `ponder` for `ponderhit` or `stop`; a `go` without limits is answered at once.
 - A new `position`, `ucinewgame` or `go` while the engine thinks ends that search as `stop` does; its `bestmove` comes first.
 - `go infinite`, `UCI_AnalyseMode` and `MultiPV` show the policy: an `info string` with the likeliest moves and their
-  probabilities, and for each of the first `MultiPV` moves the score of the position after it, with the expected reply.
+  probabilities. Without a search each of the first `MultiPV` moves has the score of the position after it; with one, its line.
 - `searchmoves` restricts the choice; `perft N` counts moves (as `info string`) and then answers like any other `go`.
 - The first `go` of a net names it in an `info string` before the move.
 - Mate or stalemate on the board: `bestmove (none)`, with `infinite` or `ponder` when a move would be given. An impossible

@@ -21,7 +21,7 @@ from engine.search.search import Limits, step
 from engine.search.tree import LOST, Exact, Exploration, Node, Tree, Wdl, principal, visit_shares, wdl_of
 from engine.uci.options import Settings
 from engine.uci.position import write_move
-from engine.uci.protocol import BestMove, Go, Info, Reply, wdl_permille
+from engine.uci.protocol import BestMove, Go, Info, Reply, Say, wdl_permille
 from engine.uci.session import Search
 
 _SHOW_EVERY_MS = 200
@@ -30,6 +30,8 @@ _NODE_BYTES = 4096
 """What one position of a tree takes in memory, with its board and moves."""
 _MATE_VISITS = 20_000
 """Visits that ``go mate`` spends at most, unless more are asked for."""
+_POLICY_SHOWN = 5
+"""Moves in the ``info string`` about the policy, unless MultiPV asks for more."""
 _ENDLESS = 2**31
 """Visits of a search that only ``stop`` or a full tree ends."""
 
@@ -76,6 +78,8 @@ class Searcher:
     def think(self, hunt: Hunt, restricted: Callable[[Evaluation], Evaluation]) -> BestMove:
         """Search, show, and give the move when one may be given. ``restricted`` leaves out moves that are not to be played."""
         tree = self._begin(hunt, restricted)
+        if hunt.search.go.infinite or hunt.settings.analyse:
+            hunt.emit(Say(f"policy {_policy(tree.root, hunt)}"))
         self._grow(tree, hunt)
         chosen = _chosen(tree, hunt)
         self._show(tree, hunt, first=chosen)
@@ -147,6 +151,13 @@ def _chosen(tree: Tree, hunt: Hunt) -> Node:
     if nodes[0].proven == LOST and hunt.settings.take_mate and not hunt.settings.limit_strength:
         return nodes[0]
     return nodes[drawn(np.array(visit_shares(nodes, temperature)), hunt.random)]
+
+
+def _policy(root: Node, hunt: Hunt) -> str:
+    """The net's first thought: the likeliest moves and their probabilities."""
+    count = max(hunt.settings.multipv, _POLICY_SHOWN)
+    shown = zip(root.moves[:count], root.priors, strict=False)
+    return " ".join(f"{write_move(hunt.board, move, chess960=hunt.settings.chess960)} {prior:.1%}" for move, prior in shown)
 
 
 def _exploration(settings: Settings) -> Exploration:

@@ -18,7 +18,8 @@ SEED = 20261123
 GOOD = re.compile(
     r"id name \S.*|id author \S.*|option name \S.* type (check|spin|combo|button|string)( default \S.*)?|uciok|readyok"
     r"|info string \S.*"
-    r"|info depth \d+ seldepth \d+ multipv \d+ score (cp|mate) -?\d+( wdl \d+ \d+ \d+)? nodes \d+ nps \d+ time \d+"
+    r"|info depth \d+ seldepth \d+ multipv \d+ score (cp|mate) -?\d+( wdl \d+ \d+ \d+)? nodes \d+ nps \d+( hashfull \d+)?"
+    r" time \d+"
     r"( pv( [a-h][1-8][a-h][1-8][nbrq]?)+)?"
     r"|bestmove (\(none\)|[a-h][1-8][a-h][1-8][nbrq]?( ponder [a-h][1-8][a-h][1-8][nbrq]?)?)"
 )

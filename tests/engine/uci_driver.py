@@ -72,11 +72,14 @@ class Client:
             lines.append(line)
         return lines
 
-    def quiet(self, seconds: float) -> None:
-        """Assert that nothing comes for so long."""
+    def quiet(self, seconds: float, *, but: tuple[str, ...] = ()) -> None:
+        """Assert that nothing comes for so long, ``but`` lines that begin with these words."""
+        ends = time.monotonic() + seconds
         with suppress(queue.Empty):
-            line = self._lines.get(timeout=seconds)
-            raise AssertionError(f"nothing was expected, got {line!r} after {self.heard[-3:]}")
+            while True:
+                line = self._lines.get(timeout=max(ends - time.monotonic(), 0))
+                expected = line is not None and but and line.startswith(but)
+                assert expected, f"nothing was expected, got {line!r} after {self.heard[-3:]}"
 
     def rest(self, patience_s: float = PATIENCE_S) -> list[str]:
         """Close the input; everything up to the end of the output."""
@@ -152,8 +155,9 @@ def hold(dialogue: Path, client: Client) -> None:
 def _step(line: str, client: Client) -> None:
     if line.startswith("> "):
         client.send(line[2:])
-    elif line.startswith("= "):
-        client.quiet(int(line[2:].removesuffix("ms")) / 1000)
+    elif line.startswith(("= ", "=* ")):
+        mark, _, length = line.partition(" ")
+        client.quiet(int(length.removesuffix("ms")) / 1000, but=CHATTER if mark == "=*" else ())
     elif found := _EXPECTED.fullmatch(line):
         _expect(found, client)
     elif line and not line.startswith("#"):
