@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 _TAG = re.compile(r'\[\s*([\w+#=:-]+)[^"\n\[\]]*"((?:[^"\\\n]|\\.)*)"[^\n\]]*\]?')  # as much of a careless one as there is
-_HEAD = re.compile(rf"(?:\s*(?:{_TAG.pattern}[^\w\n\[{{(]*|^\[[ \t]*[A-Za-z][^\n]*|^[%;][^\n]*))*", re.MULTILINE)
+_HEAD = re.compile(rf"(?:\s*(?:{_TAG.pattern}(?:[^\n]*(?=\n\[[A-Za-z])|[^\w\n\[{{(]*)|^\[[ \t]*[A-Za-z][^\n]*|^[%;][^\n]*))*", re.MULTILINE)
 _ESCAPE = re.compile(r'\\(["\\])')
 _TOKEN = re.compile(
     r"""
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     |(?P<castling>[Oo0]-[Oo0](?:-[Oo0])?)
     |(?P<null>--|Z0|@@@@)
     |(?P<move>[PNBRQK]?@[a-h][1-8]
-        |[NBKRQP]?[a-h]?[1-8]?[-x:]?[a-h][1-8](?:=?\([nbrqkNBRQK]\)|[=/]?[nbrqkNBRQK](?![a-h1-8x]))?)
+        |[NBKRQP]?[a-h]?[1-8]?[-x:]?[a-h][1-8](?:=?\([nbrqkNBRQK]\)|[=/][nbrqkNBRQK]|[nbrqkNBRQK](?![a-h]?x?[a-h]?[1-8]))?)
     |(?P<mark>(?i:e\.\s?p|ep|dbl|double|disc?|ch|check|mate|checkmate|stalemate|mt)\b\.?)
     |(?P<word>[^\W\d_][^\s(){};]*)
     """,

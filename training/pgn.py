@@ -126,13 +126,19 @@ def _read_fast(texts: list[str]) -> Iterator[_Parsed]:
         ends = chunk.move_offsets.tolist()
         columns = zip(chunk.headers, chunk.parse_errors, chunk.is_checkmate.tolist(), chunk.outcome, strict=True)
         for g, (headers, error, checkmate, outcome) in enumerate(columns):
-            if "\n" in "".join(headers.values()):  # a tag without its end took others in
+            if _has_careless_tags(headers):
                 yield _read_slowly(texts[place])
             elif outcome and not error and ends[g] < ends[g + 1]:
                 yield _Parsed(headers, ids[ends[g] : ends[g + 1]], "", "", checkmate, _OUTCOMES.get(outcome, "*"))
             else:
                 yield _Parsed(headers, ids[:0], VARIANT) if _is_variant(headers) else _read_slowly(texts[place])
             place += 1
+
+
+def _has_careless_tags(headers: Mapping[str, str]) -> bool:
+    """Whether the fast reader took tags wrongly: blanks or tabs about a name, or a value that lacks its end."""
+    words = "".join(headers) + "".join(headers.values())
+    return "\n" in words or "\t" in words or "" in headers
 
 
 class _Moves(chess.pgn.BaseVisitor[_Parsed]):
