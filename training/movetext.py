@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 
 _TAG = re.compile(r'\[\s*([\w+#=:-]+)[^"\n\[\]]*"((?:[^"\\\n]|\\.)*)"[^\n\]]*\]?')  # as much of a careless one as there is
-_HEAD = re.compile(rf"(?:\s*(?:{_TAG.pattern}(?:[^\n]*(?=\n\[[A-Za-z])|[^\w\n\[{{(]*)|^\[[ \t]*[A-Za-z][^\n]*|^[%;][^\n]*))*", re.MULTILINE)
+_HEAD = re.compile(
+    rf"(?:\s*(?:{_TAG.pattern}(?:[^\n]*(?=\n\[[A-Za-z])|[^\w\n\[{{(]*)|^\[[ \t]*[A-Za-z][^\n]*|^[%;][^\n]*))*", re.MULTILINE
+)
 _ESCAPE = re.compile(r'\\(["\\])')
 _TOKEN = re.compile(
     r"""
