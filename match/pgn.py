@@ -17,9 +17,10 @@ from pathlib import Path
 
 import chess
 
-from engine.errors import MatchError
+from engine.errors import DataError, MatchError
 from match.game import WHITE_POINTS, Played
 from match.ratings import Score
+from training.archives import DAMAGE, open_archive
 
 _MANY = 2000  # games from which on writing is shared among processes
 _TAG = re.compile(r'^\[(\w+)\s+"((?:[^"\\]|\\.)*)"\s*\]\s*$')
@@ -147,15 +148,30 @@ def _origin(board: chess.Board, move: chess.Move, kind: chess.PieceType) -> str:
 
 
 def read_pgn(path: Path) -> list[PgnGame]:
-    """All games of a file. Raises MatchError when it cannot be read or holds none."""
+    """All games of a file, plain or packed, or of standard input for ``-``. Raises MatchError when it cannot be read to its
+    end, is no text or holds none."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise MatchError(f"expected a PGN file at {path}: {error.strerror or error}") from None
-    games = list(_parse(text))
+        archive = open_archive(path)
+        try:
+            raw = b"".join(archive.blocks())
+        finally:
+            archive.close()
+    except DataError as error:
+        raise MatchError(f"expected a PGN file at {path}: {error}") from None
+    except DAMAGE as error:
+        raise MatchError(f"expected a whole PGN file at {path}: it is damaged ({error}); mend it or get it again") from None
+    games = list(_parse(_decoded(raw)))
     if not games:
         raise MatchError(f'expected games in PGN (with [White "…"] tags) in {path}, found none')
     return games
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:  # names of old files
+        lines = raw.removeprefix(b"\xef\xbb\xbf").splitlines()
+        return "\n".join(_decoded(line) for line in lines) if len(lines) > 1 else raw.decode("latin-1")
 
 
 def _parse(text: str) -> Iterator[PgnGame]:

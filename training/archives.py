@@ -1,7 +1,7 @@
 """Files of text, plain or compressed, and standard input, as a stream of blocks.
 
-Knows .zst, .gz and .bz2 by their first bytes, whatever the file is called, and how far a file is read. Does not know
-what the text says.
+Knows .zst, .gz, .bz2 and .xz by their first bytes, whatever the file is called, what is no text (.zip, UTF-16), and how
+far a file is read. Does not know what the text says.
 """
 
 from __future__ import annotations
@@ -9,28 +9,46 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
+import io
+import lzma
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from engine.errors import DataError
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+try:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+except ImportError:  # a match needs it only where its games are packed so
+    zstd = None  # type: ignore[assignment]
 
 STANDARD_INPUT = Path("-")
 """Stands for standard input, or output, wherever a file may."""
 
 _BLOCK = 1 << 20
-_WIDEST_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 31}  # of `zstd --long=31`; memory only if asked
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-DAMAGE = (EOFError, OSError, zlib.error, zstd.ZstdError)
+_WIDEST_WINDOW = 31  # of `zstd --long=31`; memory only if asked
+_ENDINGS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\0": ".xz", b"]\0\0": ".xz"}
+_ZSTD, _SKIPPABLE = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"  # the last three bytes of a frame that holds no text
+PACKED = (".zst", ".gz", ".bz2", ".xz")
+"""Endings of what is unpacked while it is read."""
+_FOREIGN = {b"PK\x03\x04": ".zip", b"PK\x05\x06": ".zip", b"7z\xbc\xaf": ".7z", b"Rar!": ".rar", b"\x04\x22\x4d\x18": ".lz4"}
+NOT_UNPACKED = (".zip", ".7z", ".rar", ".lz4", ".tar", ".tgz", ".tbz2", ".txz")
+"""Endings of archives that are not read."""
+_EVERY_OTHER_ZERO = re.compile(rb"(?:[^\0]\0){4}|(?:\0[^\0]){4}")
+_HEAD = 512
+_TAR = slice(257, 262)
+DAMAGE: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, lzma.LZMAError) + ((zstd.ZstdError,) if zstd else ())
 """What reading a truncated or damaged archive raises; all blocks before the damage have come by then."""
 
 
@@ -50,9 +68,13 @@ class Archive:
         return self._raw.tell() if self.size else 0
 
     def blocks(self) -> Iterator[bytes]:
-        """The decompressed bytes. Raises one of DAMAGE where the file is broken."""
+        """The decompressed bytes. Raises one of DAMAGE where the file is broken, and DataError where they are no text."""
         read = getattr(self._text, "read1", self._text.read)  # read() would lose what comes just before the damage
+        first = True
         while block := read(_BLOCK):
+            if first:
+                _expect_text(block[:_HEAD], self.name)
+            first = False
             yield block
 
     def close(self) -> None:
@@ -61,26 +83,62 @@ class Archive:
             stream.close()
 
 
+class _Rejoined(io.RawIOBase):
+    """A stream whose first bytes have been read already."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        block = self._head[: len(view)] or self._rest.read1(len(view))  # type: ignore[attr-defined]
+        self._head = self._head[len(block) :]
+        view[: len(block)] = block
+        return len(block)
+
+
 def open_archive(path: Path) -> Archive:
-    """Open a file, or standard input for ``-``. Raises DataError when it cannot be opened."""
+    """Open a file, or standard input for ``-``. Raises DataError when it cannot be opened, or its first bytes say that it
+    is no text."""
     try:
         raw = cast("IO[bytes]", sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb"))
         size = 0 if path == STANDARD_INPUT else path.stat().st_size
+        head = raw.read(_HEAD)
     except OSError as error:
         raise DataError(f"expected a readable file at {path}: {error.strerror or error}") from error
-    magic = raw.peek(4)[:4]  # type: ignore[attr-defined]
-    if magic.startswith(_UTF16):
-        raw.close()
-        raise DataError(f"expected text in UTF-8 or Latin-1, {path} is UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`")
-    return Archive(str(path), size, raw, _decompressed(raw, magic))
+    try:
+        _expect_text(head, str(path))
+        return Archive(str(path), size, raw, _decompressed(raw, head))
+    except DataError:
+        if path != STANDARD_INPUT:
+            raw.close()
+        raise
 
 
-def _decompressed(raw: IO[bytes], magic: bytes) -> IO[bytes]:
-    if magic == b"\x28\xb5\x2f\xfd":
-        return cast("IO[bytes]", zstd.ZstdFile(raw, options=_WIDEST_WINDOW))
-    if magic.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
-    return bz2.BZ2File(raw) if magic.startswith(b"BZh") else raw
+def _expect_text(head: bytes, name: str) -> None:
+    """Raises DataError for what begins like something else, with the way to make text of it."""
+    kind = next((kind for magic, kind in _FOREIGN.items() if head.startswith(magic)), ".tar" if head[_TAR] == b"ustar" else "")
+    if kind:
+        raise DataError(f"expected games as text, {name} is a {kind} archive; unpack it first")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or _EVERY_OTHER_ZERO.match(head):
+        raise DataError(f"expected text in UTF-8 or Latin-1, {name} is UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`")
+
+
+def _decompressed(raw: IO[bytes], head: bytes) -> IO[bytes]:
+    whole = cast("IO[bytes]", io.BufferedReader(_Rejoined(head, raw), _BLOCK))  # a pipe cannot be wound back
+    if head.startswith(_ZSTD) or (head[1:4] == _SKIPPABLE and 0x50 <= head[0] < 0x60):
+        if not zstd:
+            raise DataError("expected the package backports.zstd to read .zst files, found none; install it with pip")
+        return cast("IO[bytes]", zstd.ZstdFile(whole, options={zstd.DecompressionParameter.window_log_max: _WIDEST_WINDOW}))
+    packing = next((ending for magic, ending in _ENDINGS.items() if head.startswith(magic)), "")
+    if packing == ".gz":
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=whole))
+    if packing == ".xz":
+        return lzma.LZMAFile(whole)
+    return bz2.BZ2File(whole) if packing == ".bz2" else whole
 
 
 @contextlib.contextmanager
@@ -97,7 +155,7 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{path} exists already; choose another --out or remove it first")
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as raw, _compressed(raw, path.suffix) as stream:
+        with partial.open("wb") as raw, _compressed(raw, path.suffix.lower()) as stream:
             yield stream
         os.replace(partial, path)
     except OSError as error:
@@ -113,4 +171,6 @@ def _compressed(raw: IO[bytes], suffix: str) -> contextlib.AbstractContextManage
         return cast("contextlib.AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=raw, mode="wb"))
     if suffix == ".bz2":
         return cast("contextlib.AbstractContextManager[IO[bytes]]", bz2.BZ2File(raw, "w"))
+    if suffix == ".xz":
+        return cast("contextlib.AbstractContextManager[IO[bytes]]", lzma.LZMAFile(raw, "w"))
     return contextlib.nullcontext(raw)

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``bin/data``."""
     options = argparse.ArgumentParser(prog="data", description="Games in, token store out; docs/data.md tells more.")
     commands = options.add_subparsers(dest="command", required=True)
-    reading = commands.add_parser("ingest", help="make a store from PGN (plain, .zst, .gz, .bz2, folders) or .tsv")
+    reading = commands.add_parser("ingest", help="make a store from PGN (plain, .zst, .gz, .bz2, .xz, folders) or .tsv")
     reading.add_argument("games", type=Path, nargs="+", help="files or folders; - is standard input")
     reading.add_argument("--out", type=Path, required=True, help="the store's folder; an unfinished one is gone on with")
     reading.add_argument("--processes", type=_count, default=1, help="that read moves, beside the one that writes")
@@ -126,7 +126,7 @@ def _ingest(arguments: argparse.Namespace) -> int:
 
 def _told(out: Path, report: Report) -> int:
     print(f"{out}: {report.text()}")
-    return 130 if report.stopped else 0
+    return 130 if report.stopped else int(bool(report.trouble))
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

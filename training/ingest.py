@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -30,7 +31,8 @@ import numpy as np
 
 from engine.encoding import Scale
 from engine.errors import DataError
-from training.archives import DAMAGE, STANDARD_INPUT, Archive, open_archive
+from training import pgn, tsv
+from training.archives import DAMAGE, NOT_UNPACKED, PACKED, STANDARD_INPUT, Archive, open_archive
 from training.filters import Duplicates, Filters, Quota
 from training.pgn import read_games
 from training.rate import Rate
@@ -42,8 +44,10 @@ Format = Literal["auto", "pgn", "tsv"]
 
 _BATCH_GAMES = 512  # games handed to a reader together
 _BATCH_BYTES = 2 << 20
-_PACKED = (".zst", ".gz", ".bz2")
+_FORMATS = (".pgn", ".tsv")
+_GAMES_BEGIN = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[\w+\s+"|1\.\s*[a-hNBRQKO])')
 _CUT_OFF = "cut off at the end of the file"
+_MOST_LINES = 20  # of a report about single files
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ class Report:
     kept: int = 0
     plies: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
+    open_ended: int = 0
+    """Games that are kept, though no result follows their moves."""
+    refused: list[str] = field(default_factory=list)
+    """Files of which most games could not be read, with the first of them."""
     damaged: list[str] = field(default_factory=list)
     """Files that could not be read to their end, and why."""
     stopped: bool = False
@@ -79,11 +87,24 @@ class Report:
     def read(self) -> int:
         return self.kept + sum(self.rejects.values())
 
+    @property
+    def trouble(self) -> str:
+        """Why the result is not what was asked for; empty where it is."""
+        lost = len(self.damaged)
+        nothing = [] if self.kept or self.stopped else ["nothing was kept"]
+        return "; ".join(nothing + [f"{lost:,} file{'s were' if lost > 1 else ' was'} not read to the end"] * bool(lost))
+
     def text(self) -> str:
         """For people."""
         lines = [f"{self.read:,} games read, {self.kept:,} kept, {self.plies:,} plies"]
         lines += [f"  left out: {count:,} {reason}" for reason, count in self.rejects.most_common()]
-        lines += [f"  damaged, kept what came before: {name}" for name in self.damaged]
+        if self.open_ended:
+            lines.append(f"  kept without a result behind the moves: {self.open_ended:,}")
+        for told in (self.refused, [f"not read to the end: {name}" for name in self.damaged]):
+            lines += [f"  {line}" for line in told[:_MOST_LINES]]
+            lines += [f"  and {len(told) - _MOST_LINES:,} more files like these"] * (len(told) > _MOST_LINES)
+        if self.trouble:
+            lines.append(f"  {self.trouble}")
         if self.stopped:
             lines.append("  stopped; the store is whole, and the same command again goes on from here")
         return "\n".join(lines)
@@ -102,6 +123,28 @@ class _Batch:
     """Whether the file ended in the middle of a game behind this batch."""
     damage: str = ""
     """Why the file could not be read any further."""
+
+
+@dataclass
+class _Refusals:
+    """Whether most games of the present file are refused, and the batch with the first of them."""
+
+    file: int = -1
+    games: int = 0
+    refused: int = 0
+    first: Sequence[bytes] = ()
+
+    def add(self, batch: _Batch, rejects: Counter[str]) -> str:
+        """At the end of a file of which most games are refused, why; otherwise an empty text."""
+        if batch.file != self.file:
+            self.file, self.games, self.refused, self.first = batch.file, 0, 0, ()
+        refused = sum(rejects[reason] for reason in (tsv.REFUSED if batch.tsv else pgn.REFUSED))
+        self.first = self.first or (batch.pieces if refused else ())
+        self.games, self.refused = self.games + len(batch.pieces), self.refused + refused
+        if batch.then[0] == self.file or 2 * self.refused <= self.games:
+            return ""
+        why = (tsv if batch.tsv else pgn).first_refused(self.first)
+        return f"{self.refused:,} of {self.games:,} games refused, the first for this: {why}"
 
 
 Read = tuple[Games, Counter[str]]
@@ -132,7 +175,7 @@ def ingest(paths: Iterable[Path], out: Path, *, job: Job | None = None, processe
     job, files = job or Job(), files_of(paths)
     report = Report()
     writer, seen, quota = _opened(out, job, files, report, shard_games=shard_games)
-    begin = writer.note["progress"]
+    begin, refusals = writer.note["progress"], _Refusals()
     with Rate(total_bytes=0 if STANDARD_INPUT in files else sum(path.stat().st_size for path in files)) as rate:
         batches = _batches(files, job.format, begin=(begin["file"], begin["piece"]), rate=rate)
         try:
@@ -143,6 +186,8 @@ def ingest(paths: Iterable[Path], out: Path, *, job: Job | None = None, processe
                         duplicates = Counter(duplicate=len(games) - len(fresh))
                         kept, full = quota.apply(fresh)
                         _count(report, kept, rejects + duplicates + full, batch, files)
+                        if most := refusals.add(batch, rejects):
+                            report.refused.append(f"{files[batch.file]}: {most}")
                         writer.note |= _note(report, batch.then)
                         writer.extend(kept)
                     rate.add(len(games) + sum(rejects.values()))
@@ -166,6 +211,7 @@ def _opened(out: Path, job: Job, files: Sequence[Path], report: Report, *, shard
             quota.apply(games)
         left = writer.note["progress"]
         report.kept, report.plies, report.damaged = left["kept"], left["plies"], list(left["damaged"])
+        report.open_ended, report.refused = left.get("open_ended", 0), list(left.get("refused", ()))
         report.rejects.update(writer.note["rejects"])
         print(f"{out}: going on after {report.read:,} games", file=sys.stderr)
     else:
@@ -201,16 +247,18 @@ def _unfinished(out: Path, description: dict[str, Any]) -> bool:
 def _count(report: Report, games: Games, rejects: Counter[str], batch: _Batch, files: Sequence[Path]) -> None:
     report.kept, report.plies = report.kept + len(games), report.plies + len(games.moves)
     report.rejects.update(rejects)
+    report.open_ended += 0 if games.open_ended is None else int(games.open_ended.sum())
     if batch.cut_off:
         report.rejects[_CUT_OFF] += 1
-    if batch.damage:
-        report.damaged.append(f"{files[batch.file]} ({batch.damage})")
-        print(f"{files[batch.file]}: damaged, read as far as it goes ({batch.damage})", file=sys.stderr)
+    if damage := batch.damage or ("it ends in the middle of a game" if batch.cut_off else ""):
+        report.damaged.append(f"{files[batch.file]} ({damage})")
+        print(f"{files[batch.file]}: not read to the end ({damage})", file=sys.stderr)
 
 
 def _note(report: Report, then: tuple[int, int]) -> dict[str, Any]:
     progress = {
         "file": then[0], "piece": then[1], "kept": report.kept, "plies": report.plies, "damaged": list(report.damaged),
+        "open_ended": report.open_ended, "refused": list(report.refused),
     }  # fmt: skip
     return {"rejects": dict(report.rejects), "progress": progress}
 
@@ -343,27 +391,67 @@ def _pieces(archive: Archive, splitter: Splitter) -> Iterator[tuple[list[bytes],
     try:
         for block in archive.blocks():
             yield splitter.feed(block), ""
+    except DataError as error:
+        yield splitter.finish(damaged=True), str(error)
+        return
     except DAMAGE as error:
-        yield [], f"{type(error).__name__}: {error}"
+        yield splitter.finish(damaged=True), f"{type(error).__name__}: {error}"
         return
     yield splitter.finish(), ""
 
 
 def _kind(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
+    name = Path(path.name.lower())
+    return Path(name.stem).suffix if name.suffix in PACKED else name.suffix
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
-    """The files meant: a folder stands for the games in it. Raises DataError for what is not there."""
+    """The files meant: a folder stands for the games in it. Raises DataError for what is not there.
+
+    What looks like games in a folder and is not read gets a line on stderr.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) in (".pgn", ".tsv"))
+            inside = sorted(_games_in(path))
             if not inside:
-                raise DataError(f"expected .pgn files (or .pgn.zst, .pgn.gz, .pgn.bz2) in the folder {path}, found none")
+                packed = ", ".join(f".pgn{ending}" for ending in PACKED)
+                raise DataError(f"expected .pgn files (or {packed}) in the folder {path}, found none")
             found += inside
         elif path.is_file() or path.is_fifo() or path == STANDARD_INPUT:
             found.append(path)
         else:
             raise DataError(f"expected a file of games at {path}, found none")
     return found
+
+
+def _games_in(folder: Path) -> Iterator[Path]:
+    def unread(error: OSError) -> None:
+        print(f"{error.filename}: not read: {error.strerror}", file=sys.stderr)
+
+    for place, folders, names in os.walk(folder, onerror=unread):
+        for path in (Path(place, name) for name in names):
+            if path.is_file() and _kind(path) in _FORMATS:
+                yield path
+            elif _looks_like_games(path):
+                print(f"{path}: not read, for its name does not end in .pgn or .tsv (or in these and {', '.join(PACKED)}); "
+                      "if it holds games, unpack or rename it, or name the file itself", file=sys.stderr)  # fmt: skip
+        for path in (Path(place, name) for name in folders):
+            if path.is_symlink():
+                print(
+                    f"{path}: not read, for it is a link to a folder; name the folder itself if it holds games", file=sys.stderr
+                )
+
+
+def _looks_like_games(path: Path) -> bool:
+    """By a part of its name, or by its first bytes."""
+    endings = [ending.lower() for ending in path.suffixes]
+    if any(ending in _FORMATS for ending in endings) or (endings and endings[-1] in (*PACKED, *NOT_UNPACKED)):
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return _GAMES_BEGIN.match(file.read(256)) is not None
+    except OSError:
+        return False

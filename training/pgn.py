@@ -1,11 +1,13 @@
 """Games from PGN text, by the fast reader where it is installed and by python-chess elsewhere.
 
-Knows headers, moves and what makes a game unusable. A text that the fast reader does not understand is read again by
-python-chess, which forgives more. Does not know files or filters.
+Knows headers, moves and what makes a game unusable. What the fast reader refuses or does not read to its result is read
+again by python-chess, in the dialects that ``training.movetext`` knows: so both readers accept the same games. Does not
+know files or filters.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import re
@@ -20,8 +22,10 @@ from numpy.typing import NDArray
 
 from engine.encoding import Scale
 from engine.vocabulary import ID_OF
+from training.movetext import read_movetext
 from training.splitting import LONGEST
-from training.store import RESULTS, TERMINATIONS, TIME_CLASSES, Game, Games, pack
+from training.store import RESULTS, TIME_CLASSES, Game, Games, pack
+from training.termination import termination as termination_of
 from training.timecontrol import time_class
 
 try:
@@ -30,16 +34,8 @@ except ImportError:  # no wheel for this platform
     fast_reader = None  # type: ignore[assignment]
 
 _STANDARD = ("", "standard", "normal", "chess", "from position")
-_TERMINATION_WORDS = (
-    ("checkmate", "checkmate"), ("resign", "resignation"), ("abandon", "abandoned"), ("rules", "rules"), ("draw", "draw"),
-    ("repetition", "draw"), ("stalemate", "draw"), ("agreement", "draw"), ("time", "time"), ("normal", "normal"),
-)  # fmt: skip
 _OUTCOMES = {"White": "1-0", "Draw": "1/2-1/2", "Black": "0-1"}
 _SITE_HOST = re.compile(r"(?:\w+://)?([^/]*)")
-_ASIDE = re.compile(r"\{[^}]*(?:\}|\Z)|;[^\n]*|^%[^\n]*|^\[[^\n]*", re.MULTILINE)
-_RESULT = re.compile(r"(?<!\S)(?:1-0|0-1|1/2-1/2|\*)(?!\S)")
-_BRACKET = re.compile(r"([()])")
-_LETTER = re.compile(r"[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -48,10 +44,15 @@ class Reject:
 
     reason: str
     """Short and the same for all of its kind, so that it can be counted."""
+    detail: str = ""
+    """What is wrong with this one."""
 
 
 TOO_LONG, UNREADABLE, ILLEGAL, NO_MOVES = "longer than 1 MiB", "unreadable", "illegal move", "no moves"
 VARIANT, START_POSITION, NO_WORD = "another variant", "impossible start position", "move outside the vocabulary"
+UNENDED = "not read to its result"
+REFUSED = frozenset({UNREADABLE, ILLEGAL, START_POSITION, UNENDED})
+"""Reasons that say that a text is wrong, or in a dialect that is not known."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ class _Parsed:
     """(P,) vocabulary ids, -1 for none."""
     error: str = ""
     """What stopped the reader, a reason of the list above."""
+    detail: str = ""
     checkmate: bool = False
-    result: str = "*"
-    """What the moves end with."""
+    result: str = ""
+    """What the moves end with; empty where no result follows them."""
 
 
 def read_games(pieces: Sequence[bytes], *, fast: bool = True) -> tuple[Games, Counter[str]]:
@@ -77,6 +79,7 @@ def read_games(pieces: Sequence[bytes], *, fast: bool = True) -> tuple[Games, Co
     texts = [_decoded(piece) for piece in pieces if len(piece) <= LONGEST]
     games: list[Game] = []
     bots: list[bool] = []
+    open_ended: list[bool] = []
     for parsed in _parsed(texts, fast=fast):
         game = _game(parsed)
         if isinstance(game, Reject):
@@ -84,7 +87,17 @@ def read_games(pieces: Sequence[bytes], *, fast: bool = True) -> tuple[Games, Co
         else:
             games.append(game)
             bots.append("BOT" in (parsed.headers.get("WhiteTitle"), parsed.headers.get("BlackTitle")))
-    return pack(games, bots), rejects
+            open_ended.append(not parsed.result)
+    return pack(games, bots, open_ended), rejects
+
+
+def first_refused(pieces: Sequence[bytes]) -> str:
+    """What is wrong with the first of ``pieces`` that has a reason of REFUSED; empty where none has."""
+    for piece in pieces:
+        game = _game(_read_slowly(_decoded(piece))) if len(piece) <= LONGEST else None
+        if isinstance(game, Reject) and game.reason in REFUSED:
+            return f"{game.reason}: {game.detail}" if game.detail else game.reason
+    return ""
 
 
 def _decoded(raw: bytes) -> str:
@@ -113,44 +126,49 @@ def _read_fast(texts: list[str]) -> Iterator[_Parsed]:
         ends = chunk.move_offsets.tolist()
         columns = zip(chunk.headers, chunk.parse_errors, chunk.is_checkmate.tolist(), chunk.outcome, strict=True)
         for g, (headers, error, checkmate, outcome) in enumerate(columns):
-            if error and "illegal" in error and "FEN" not in error:
-                yield _Parsed(headers, ids[:0], ILLEGAL)
-            elif error or ends[g] == ends[g + 1]:  # broken tags hide the moves from it
+            if _has_careless_tags(headers):
                 yield _read_slowly(texts[place])
+            elif outcome and not error and ends[g] < ends[g + 1]:
+                yield _Parsed(headers, ids[ends[g] : ends[g + 1]], "", "", checkmate, _OUTCOMES.get(outcome, "*"))
             else:
-                yield _Parsed(headers, ids[ends[g] : ends[g + 1]], "", checkmate, _OUTCOMES.get(outcome or "", "*"))
+                yield _Parsed(headers, ids[:0], VARIANT) if _is_variant(headers) else _read_slowly(texts[place])
             place += 1
 
 
+def _has_careless_tags(headers: Mapping[str, str]) -> bool:
+    """Whether the fast reader took tags wrongly: blanks or tabs about a name, or a value that lacks its end."""
+    words = "".join(headers) + "".join(headers.values())
+    return "\n" in words or "\t" in words or "" in headers
+
+
 class _Moves(chess.pgn.BaseVisitor[_Parsed]):
-    """Collects one game from python-chess's reader: the main line up to the result."""
+    """Collects one game from python-chess's reader; its text is the main line up to the result, and no more."""
 
     def begin_game(self) -> None:
         self.headers: dict[str, str] = {}
         self.moves: list[chess.Move] = []
-        self.error, self.end, self.board = "", "", chess.Board()
+        self.error, self.detail, self.end, self.board = "", "", "", chess.Board()
 
     def visit_header(self, tagname: str, tagvalue: str) -> None:
         self.headers[tagname] = tagvalue
 
-    def begin_variation(self) -> chess.pgn.SkipType:
-        return chess.pgn.SKIP
-
     def visit_move(self, board: chess.Board, move: chess.Move) -> None:
-        if not self.end:
-            self.moves.append(move)
-            self.error = self.error or ("" if move else ILLEGAL)
+        self.moves.append(move)
+        if not move:
+            self._stop(ILLEGAL, f"null move in {board.fen()}")
 
     def visit_board(self, board: chess.Board) -> None:
-        if not self.end:
-            self.board = board
+        self.board = board
 
     def visit_result(self, result: str) -> None:
-        self.end = self.end or result
+        self.end = result
 
     def handle_error(self, error: Exception) -> None:
-        if not self.end:
-            self.error = self.error or (START_POSITION if "fen" in str(error) and not self.moves else ILLEGAL)
+        self._stop(START_POSITION if "fen" in str(error) and not self.moves else ILLEGAL, str(error))
+
+    def _stop(self, reason: str, detail: str) -> None:
+        if not self.error:
+            self.error, self.detail = reason, detail
 
     def result(self) -> _Parsed:
         if self.board.chess960 or self.board.uci_variant != "chess":
@@ -158,37 +176,33 @@ class _Moves(chess.pgn.BaseVisitor[_Parsed]):
         drops = any(move.drop for move in self.moves)
         squares = [(m.from_square, m.to_square, (m.promotion or 1) - 1) for m in self.moves if m and not drops]
         columns = np.array(squares, np.int64).reshape(-1, 3).T
+        ids = ID_OF[columns[0], columns[1], columns[2]]
         checkmate = not self.error and self.board.is_checkmate()
-        return _Parsed(self.headers, ID_OF[columns[0], columns[1], columns[2]], self.error, checkmate, self.end or "*")
+        return _Parsed(self.headers, ids, self.error, self.detail, checkmate, self.end)
 
 
 def _read_slowly(text: str) -> _Parsed:
-    parsed = chess.pgn.read_game(io.StringIO(text), Visitor=_Moves)
-    if parsed is None:
-        return _Parsed({}, np.zeros(0, np.int16), NO_MOVES)
-    if not parsed.error and _unknown_words(text):
-        return _Parsed(parsed.headers, parsed.ids, UNREADABLE)
+    found = read_movetext(text)
+    plain = f"{found.head}\n\n{' '.join(found.words)} {found.result}\n"
+    parsed = chess.pgn.read_game(io.StringIO(plain), Visitor=_Moves) or _Parsed({}, np.zeros(0, np.int16))
+    after = f"after {len(found.words)} plies"
+    if not parsed.error and found.unread:
+        return dataclasses.replace(parsed, error=UNREADABLE, detail=f"{found.unread!r} {after}")
+    if not parsed.error and found.unclosed:
+        return dataclasses.replace(parsed, error=UNENDED, detail=f"a {found.unclosed} without an end {after}")
     return parsed
 
 
-def _unknown_words(text: str) -> bool:
-    """Whether letters are left that python-chess passed over: half a move at the end of a file, or no chess at all."""
-    depth, words = 0, []
-    for part in _BRACKET.split(_ASIDE.sub(" ", text)):
-        depth = depth + 1 if part == "(" else max(depth - 1, 0) if part == ")" else depth
-        words.append(part if depth == 0 else " ")
-    line = "".join(words)
-    if found := _RESULT.search(line):
-        line = line[: found.start()]
-    return _LETTER.search(chess.pgn.MOVETEXT_REGEX.sub(" ", line)) is not None
+def _is_variant(headers: Mapping[str, str]) -> bool:
+    return headers.get("Variant", "").lower() not in _STANDARD
 
 
 def _game(parsed: _Parsed) -> Game | Reject:
     headers, ids = parsed.headers, parsed.ids
-    if headers.get("Variant", "").lower() not in _STANDARD:
+    if _is_variant(headers):
         return Reject(VARIANT)
     if parsed.error:
-        return Reject(parsed.error)
+        return Reject(parsed.error, parsed.detail)
     if not len(ids):
         return Reject(NO_MOVES)
     if ids.min() < 0:
@@ -197,12 +211,12 @@ def _game(parsed: _Parsed) -> Game | Reject:
     try:
         start_fen = None if fen is None or fen == chess.STARTING_FEN else _start_fen(fen)
     except ValueError:
-        return Reject(START_POSITION)
+        return Reject(START_POSITION, str(fen))
     result = headers.get("Result", "*")
-    termination = "checkmate" if parsed.checkmate else _termination(headers.get("Termination", ""))
+    termination = "checkmate" if parsed.checkmate else termination_of(headers.get("Termination", ""))
     return Game(
         ids.astype(np.uint16), _rating(headers.get("WhiteElo")), _rating(headers.get("BlackElo")),
-        result=result if result in RESULTS and result != "*" else parsed.result, scale=_scale(headers),
+        result=result if result in RESULTS and result != "*" else parsed.result or "*", scale=_scale(headers),
         time_class=_time_class(headers), termination=termination,
         date=_date(headers.get("UTCDate") or headers.get("Date", "")), source=_source(headers), start_fen=start_fen,
     )  # fmt: skip
@@ -243,14 +257,6 @@ def _time_class(headers: Mapping[str, str]) -> str:
 
 
 _class_of = functools.lru_cache(1 << 12)(time_class)
-
-
-@functools.lru_cache(1 << 12)
-def _termination(text: str) -> str:
-    lowered = text.lower()
-    if lowered in TERMINATIONS:
-        return lowered
-    return next((name for word, name in _TERMINATION_WORDS if word in lowered), "unknown")
 
 
 @functools.lru_cache(1 << 12)

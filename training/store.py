@@ -97,6 +97,8 @@ class Games:
     starts: list[str]
     bots: NDArray[np.bool_]
     """(G,) True where a player is marked as a computer; a filter's food, not stored."""
+    open_ended: NDArray[np.bool_] | None = None
+    """(G,) True where no result follows the moves in their text, so that some may be missing; counted, not stored."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -113,10 +115,11 @@ class Games:
         lengths = self.lengths
         offsets = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
         moves = self.moves[self.offsets[0] : self.offsets[-1]][np.repeat(keep, lengths)]
-        return Games(moves, offsets, self.records[keep], self.sources, self.starts, self.bots[keep])
+        open_ended = None if self.open_ended is None else self.open_ended[keep]
+        return Games(moves, offsets, self.records[keep], self.sources, self.starts, self.bots[keep], open_ended)
 
 
-def pack(games: Sequence[Game], bots: Sequence[bool] = ()) -> Games:
+def pack(games: Sequence[Game], bots: Sequence[bool] = (), open_ended: Sequence[bool] = ()) -> Games:
     """Games as arrays."""
     sources: dict[str, int] = {}
     starts: dict[str, int] = {}
@@ -131,7 +134,9 @@ def pack(games: Sequence[Game], bots: Sequence[bool] = ()) -> Games:
     moves = np.concatenate([g.moves for g in games]) if games else np.zeros(0, np.uint16)
     offsets = np.cumsum([0] + [len(g.moves) for g in games], dtype=np.int64)
     marked = np.array(bots or [False] * len(games), np.bool_)
-    return Games(moves.astype(np.uint16), offsets, np.array(records, GAME_DTYPE), list(sources), list(starts), marked)
+    packed = np.array(records, GAME_DTYPE)
+    unended = np.array(open_ended, np.bool_) if open_ended else None
+    return Games(moves.astype(np.uint16), offsets, packed, list(sources), list(starts), marked, unended)
 
 
 _RESULT = {name: i for i, name in enumerate(RESULTS)}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import chess
@@ -14,6 +18,7 @@ from engine.errors import MatchError
 from match.game import Played
 from match.pgn import pgn_text, read_pgn, san_moves, scores, unique_games, write_pgn
 from tests.match.conftest import START
+from training.archives import zstd
 
 CUTECHESS = """[Event "?"]
 [Site "?"]
@@ -147,6 +152,26 @@ def test_what_is_no_pgn_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(MatchError, match="expected games in PGN"):
         read_pgn(path)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd.compress])
+def test_packed_files_are_opened_as_bin_data_opens_them(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "g.pgn"
+    path.write_bytes(pack(CUTECHESS.replace("\n", "\r\n").replace("net T", "Zoë T").encode("latin-1")))
+    assert [game.tags["White"] for game in read_pgn(path)].count("Zoë T=0.001") == 2
+    if pack is not bytes:
+        path.write_bytes(path.read_bytes()[:-5])
+        with pytest.raises(MatchError, match=r"expected a whole PGN file at .*g\.pgn: it is damaged"):
+            read_pgn(path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"), [(CUTECHESS.encode("utf-16"), "UTF-16; convert it"), (b"PK\3\4" + bytes(9), r"a \.zip archive")]
+)
+def test_what_is_no_text_is_named(tmp_path: Path, raw: bytes, named: str) -> None:
+    (tmp_path / "g.pgn").write_bytes(raw)
+    with pytest.raises(MatchError, match=named):
+        read_pgn(tmp_path / "g.pgn")
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
