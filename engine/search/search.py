@@ -46,7 +46,11 @@ def step(tree: Tree, evaluate: Evaluate, limits: Limits) -> bool:
     if root.ends or root.proven or root.visits >= limits.visits or tree.nodes >= limits.nodes:
         return False
     before = root.visits
-    leaves = tree.gather(limits.batch_at(before))
+    learn(tree, evaluate, tree.gather(limits.batch_at(before)))
+    return root.visits > before
+
+
+def learn(tree: Tree, evaluate: Evaluate, leaves: Sequence[Node]) -> None:
+    """Evaluate positions that a tree gave, and tell it."""
     for leaf, evaluation in zip(leaves, evaluate(leaves) if leaves else (), strict=True):
         tree.learn(leaf, evaluation)
-    return root.visits > before

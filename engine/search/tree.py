@@ -126,12 +126,23 @@ class Tree:
             leaf = self._descend()
             if leaf is None:
                 break
-            if leaf.ends or leaf.proven:
-                self._count(leaf, leaf.wdl)
-            else:
-                self._mark(leaf, 1)
-                leaves.append(leaf)
+            leaves += self._taken(leaf)
         return leaves
+
+    def widen(self, moves: int) -> list[Node]:
+        """The same for the likeliest ``moves`` of the root that were not looked at yet, whatever their promise."""
+        leaves: list[Node] = []
+        while len(self.root.children) < min(moves, len(self.root.moves)) and not self.root.proven:
+            leaves += self._taken(self._grow(self.root))
+        return leaves
+
+    def _taken(self, leaf: Node) -> list[Node]:
+        """``leaf``, marked, if it is to be evaluated; nothing, and its visit counted, if its result is known."""
+        if leaf.ends or leaf.proven:
+            self._count(leaf, leaf.wdl)
+            return []
+        self._mark(leaf, 1)
+        return [leaf]
 
     def learn(self, leaf: Node, evaluation: Evaluation) -> None:
         """What an evaluation says of a position that ``gather`` gave."""

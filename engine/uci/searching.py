@@ -17,7 +17,7 @@ from engine.clock import budget_ms
 from engine.evaluation import Evaluation
 from engine.game_cache import Players
 from engine.sampling import drawn, score_cp
-from engine.search.search import Limits, step
+from engine.search.search import Limits, learn, step
 from engine.search.tree import LOST, Exact, Exploration, Node, Tree, Wdl, principal, visit_shares, wdl_of
 from engine.uci.options import Settings
 from engine.uci.position import write_move
@@ -99,6 +99,8 @@ class Searcher:
         if not tree.root.moves:
             for root in tree.gather(1):
                 tree.learn(root, evaluation)
+        if hunt.settings.multipv > 1 and not hunt.search.halted:
+            learn(tree, self._leaves, tree.widen(hunt.settings.multipv))  # each line that is shown is looked at
         self._tree, self._key = tree, key
         return tree
 

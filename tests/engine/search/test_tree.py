@@ -5,7 +5,7 @@ from __future__ import annotations
 import chess
 import pytest
 
-from engine.search.search import Limits, search
+from engine.search.search import Limits, learn, search
 from engine.search.tree import LOST, WON, Exploration, Tree, principal, visit_shares, wdl_of
 from tests.engine.search.fakes import counted, material, uniform
 
@@ -191,3 +191,14 @@ def test_exploration_spreads_visits() -> None:
         search(tree, material, Limits(200, batch=1))
         spread.append(max(child.visits for child in tree.root.children))
     assert spread[0] > spread[1]
+
+
+def test_the_likeliest_moves_of_the_root_can_be_asked_for_first() -> None:
+    tree = Tree(chess.Board())
+    learn(tree, uniform, tree.gather(1))
+    learn(tree, uniform, tree.widen(5))
+    assert [child.visits for child in tree.root.children] == [1] * 5
+    assert tree.root.visits == 6
+    assert tree.widen(5) == []
+    learn(tree, uniform, tree.widen(500))
+    assert len(tree.root.children) == 20
