@@ -28,6 +28,8 @@ _SHOW_EVERY_MS = 200
 """Between two groups of ``info`` lines; the last group comes in any case."""
 _NODE_BYTES = 4096
 """What one position of a tree takes in memory, with its board and moves."""
+_LINE_MS = 10
+"""What the first look at a line may take, where several are to be shown."""
 _MATE_VISITS = 20_000
 """Visits that ``go mate`` spends at most, unless more are asked for."""
 _POLICY_SHOWN = 5
@@ -99,8 +101,9 @@ class Searcher:
         if not tree.root.moves:
             for root in tree.gather(1):
                 tree.learn(root, evaluation)
-        if hunt.settings.multipv > 1 and not hunt.search.halted:
-            learn(tree, self._leaves, tree.widen(hunt.settings.multipv))  # each line that is shown is looked at
+        budget, lines = _budget_ms(hunt), hunt.settings.multipv
+        if lines > 1 and not hunt.search.halted and (budget is None or budget > lines * _LINE_MS):
+            learn(tree, self._leaves, tree.widen(lines))  # each line that is shown is looked at
         self._tree, self._key = tree, key
         return tree
 
@@ -126,8 +129,8 @@ class Searcher:
             return True
         if go.depth and not go.infinite and len(principal(root)) >= go.depth:
             return True
-        budget = budget_ms(go, white=hunt.board.turn, overhead_ms=hunt.settings.move_overhead_ms)
-        return budget is not None and not hunt.search.endless and hunt.search.elapsed_ms() + needed_ms >= budget
+        budget = _budget_ms(hunt)
+        return budget is not None and hunt.search.elapsed_ms() + needed_ms >= budget
 
     def _show(self, tree: Tree, hunt: Hunt, *, first: Node) -> None:
         root = tree.root
@@ -144,6 +147,12 @@ class Searcher:
                     nodes=root.visits, time_ms=hunt.search.elapsed_ms(), hashfull=min(1000, round(used * 1000)),
                 )
             )  # fmt: skip
+
+
+def _budget_ms(hunt: Hunt) -> int | None:
+    """Milliseconds from the clock's start that this move may take; None while nothing limits them."""
+    budget = budget_ms(hunt.search.go, white=hunt.board.turn, overhead_ms=hunt.settings.move_overhead_ms)
+    return None if hunt.search.endless else budget
 
 
 def _chosen(tree: Tree, hunt: Hunt) -> Node:
