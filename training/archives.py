@@ -15,22 +15,24 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from engine.errors import DataError
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+try:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+except ImportError:  # only .zst files need it
+    zstd = None  # type: ignore[assignment]
 
 STANDARD_INPUT = Path("-")
 """Stands for standard input, or output, wherever a file may."""
 
 _BLOCK = 1 << 20
-_WIDEST_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 31}  # of `zstd --long=31`; memory only if asked
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-DAMAGE = (EOFError, OSError, zlib.error, zstd.ZstdError)
+DAMAGE = (EOFError, OSError, zlib.error, *([] if zstd is None else [zstd.ZstdError]))
 """What reading a truncated or damaged archive raises; all blocks before the damage have come by then."""
 
 
@@ -77,10 +79,17 @@ def open_archive(path: Path) -> Archive:
 
 def _decompressed(raw: IO[bytes], magic: bytes) -> IO[bytes]:
     if magic == b"\x28\xb5\x2f\xfd":
-        return cast("IO[bytes]", zstd.ZstdFile(raw, options=_WIDEST_WINDOW))
+        widest = {_expect_zstd().DecompressionParameter.window_log_max: 31}  # of `zstd --long=31`; memory only if asked
+        return cast("IO[bytes]", zstd.ZstdFile(raw, options=widest))
     if magic.startswith(b"\x1f\x8b"):
         return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
     return bz2.BZ2File(raw) if magic.startswith(b"BZh") else raw
+
+
+def _expect_zstd() -> Any:
+    if zstd is None:
+        raise DataError(".zst needs the Python package backports.zstd, found none; install it, or use .gz or plain files")
+    return zstd
 
 
 @contextlib.contextmanager
@@ -108,7 +117,7 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
 
 def _compressed(raw: IO[bytes], suffix: str) -> contextlib.AbstractContextManager[IO[bytes]]:
     if suffix == ".zst":
-        return cast("contextlib.AbstractContextManager[IO[bytes]]", zstd.ZstdFile(raw, "w"))
+        return cast("contextlib.AbstractContextManager[IO[bytes]]", _expect_zstd().ZstdFile(raw, "w"))
     if suffix == ".gz":
         return cast("contextlib.AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=raw, mode="wb"))
     if suffix == ".bz2":
