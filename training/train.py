@@ -92,7 +92,8 @@ def _start(arguments: argparse.Namespace, argv: list[str]) -> int:
     arguments.threads = arguments.threads or max(1, cores() // processes)
     if processes == 1:
         return _train(arguments, device, Processes())
-    environment = {"OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": str(Path(__file__).parents[1])}
+    found = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {"OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": os.pathsep.join(found)}
     return launch([sys.executable, "-m", "training.train", *argv], processes=processes, environment=environment)
 
 
