@@ -101,12 +101,12 @@ def split(run: Path, out: Path, *, rest: bool = False) -> list[Path]:
     """
     try:
         with safe_open(str(run / WEIGHTS), framework="pt") as file:
-            about = dict(file.metadata() or {})
+            step = (file.metadata() or {}).get("step", "0")
         first, second = halves(load_file(str(run / WEIGHTS)))
     except (OSError, SafetensorError) as error:
         raise ConfigError(f"expected the weights of a run at {run / WEIGHTS}: {error}") from error
-    data = save(first, metadata=about)
-    others = save(second, metadata=about | {"of": _digest(data)})
+    data = save(first, metadata={"step": step})  # of one name: several would come in any order, and change the digest
+    others = save(second, metadata={"of": _digest(data)})
     pieces = [] if rest else _cut(data, "first")
     if rest or len(pieces) + len(_cut(others, "rest")) <= PIECES:
         pieces += _cut(others, "rest")

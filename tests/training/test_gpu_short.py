@@ -71,7 +71,7 @@ def output(started: subprocess.Popen[str], *, status: int = 0) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_what_is_trained_when_it_must_stop_comes_back(store: Store, there: dict[str, str], tmp_path: Path) -> None:
     scratch = tmp_path / "tmp" / "gpu-short"
     for number in ("1", "2"):
@@ -121,3 +121,9 @@ def test_what_cannot_be_done_is_said(there: dict[str, str], words: list[str], sa
     text = output(recipe(there, *words), status=2)
     assert said in text
     assert "Traceback" not in text
+
+
+def test_training_needs_no_reader_of_files_that_only_bin_data_reads() -> None:
+    missing = ["rust_pgn_reader_python_binding", "backports", "backports.zstd", "compression.zstd", "onnx", "onnxruntime"]
+    code = f"import sys; sys.modules |= dict.fromkeys({missing}); import training.data, training.train, training.pieces"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -92,6 +92,11 @@ def test_what_came_back_is_a_run_to_begin_with(run: Path, tmp_path: Path) -> Non
     assert (begins.facts["minutes"], begins.facts["plies"]) == (7.0, 70_000)  # from its record: the state stayed there
 
 
+def test_the_same_weights_are_the_same_pieces(run: Path, tmp_path: Path) -> None:
+    names = {tuple(path.name for path in pieces.split(run, tmp_path / str(i))) for i in range(6)}
+    assert len(names) == 1
+
+
 def test_newer_weights_replace_older_ones_on_both_sides(run: Path, tmp_path: Path) -> None:
     out, back = tmp_path / "out", tmp_path / "back"
     pieces.split(run, out)
