@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from engine.errors import DataError
 
@@ -30,7 +30,7 @@ try:
         from compression import zstd
     else:
         from backports import zstd
-except ImportError:  # a match needs it only where its games are packed so
+except ImportError:  # only .zst files need it
     zstd = None  # type: ignore[assignment]
 
 STANDARD_INPUT = Path("-")
@@ -130,15 +130,20 @@ def _expect_text(head: bytes, name: str) -> None:
 def _decompressed(raw: IO[bytes], head: bytes) -> IO[bytes]:
     whole = cast("IO[bytes]", io.BufferedReader(_Rejoined(head, raw), _BLOCK))  # a pipe cannot be wound back
     if head.startswith(_ZSTD) or (head[1:4] == _SKIPPABLE and 0x50 <= head[0] < 0x60):
-        if not zstd:
-            raise DataError("expected the package backports.zstd to read .zst files, found none; install it with pip")
-        return cast("IO[bytes]", zstd.ZstdFile(whole, options={zstd.DecompressionParameter.window_log_max: _WIDEST_WINDOW}))
+        widest = {_expect_zstd().DecompressionParameter.window_log_max: _WIDEST_WINDOW}
+        return cast("IO[bytes]", zstd.ZstdFile(whole, options=widest))
     packing = next((ending for magic, ending in _ENDINGS.items() if head.startswith(magic)), "")
     if packing == ".gz":
         return cast("IO[bytes]", gzip.GzipFile(fileobj=whole))
     if packing == ".xz":
         return lzma.LZMAFile(whole)
     return bz2.BZ2File(whole) if packing == ".bz2" else whole
+
+
+def _expect_zstd() -> Any:
+    if zstd is None:
+        raise DataError(".zst needs the Python package backports.zstd, found none; install it, or use .gz or plain files")
+    return zstd
 
 
 @contextlib.contextmanager
@@ -166,7 +171,7 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
 
 def _compressed(raw: IO[bytes], suffix: str) -> contextlib.AbstractContextManager[IO[bytes]]:
     if suffix == ".zst":
-        return cast("contextlib.AbstractContextManager[IO[bytes]]", zstd.ZstdFile(raw, "w"))
+        return cast("contextlib.AbstractContextManager[IO[bytes]]", _expect_zstd().ZstdFile(raw, "w"))
     if suffix == ".gz":
         return cast("contextlib.AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=raw, mode="wb"))
     if suffix == ".bz2":

@@ -235,7 +235,7 @@ def about(folder: Path) -> dict[str, Any]:
 
 def _learning(config: Config) -> Config:
     """What must stay as it was for a run to go on: all but how its processes share the work and who else is told."""
-    return dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="ddp", tensorboard=False))
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="ddp", tensorboard=False, peak_tflops=0.0))
 
 
 def _environment() -> dict[str, Any]:

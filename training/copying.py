@@ -5,6 +5,7 @@ Knows which games go over and that a half-made copy must not look like a store. 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections import Counter
@@ -43,16 +44,9 @@ def copy(stores: Sequence[Store], out: Path, selection: Selection | None = None,
     The store is made beside its place and renamed at the end. Raises DataError when ``out`` exists or cannot be written.
     """
     selection = selection or Selection()
-    if (out / "store.json").exists():
-        raise DataError(f"{out} already holds a store; choose another folder or remove it first")
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"expected a new or an empty folder at {out}, found files in it; choose another --out")
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     report, quota = Report(), Quota(max_per_source=selection.max_per_source)
     made_from = [{"store": store.path.name, "fingerprint": store.fingerprint()} for store in stores]
-    writer = StoreWriter(partial, games_a_shard=shard_games)
-    try:
+    with new_store(out, shard_games=shard_games) as writer:
         chosen = _drawn(stores, selection, report.rejects)
         with Rate(total_bytes=0) as rate:
             for number, games in _whole(stores):
@@ -61,14 +55,32 @@ def copy(stores: Sequence[Store], out: Path, selection: Selection | None = None,
                 report.kept, report.plies = report.kept + len(kept), report.plies + len(kept.moves)
                 writer.extend(kept)
                 rate.add(len(games))
-        writer.note |= {"complete": True, "made_from": made_from, "rejects": dict(report.rejects)}
+        writer.note |= {"made_from": made_from, "rejects": dict(report.rejects)}
+    return report
+
+
+@contextlib.contextmanager
+def new_store(out: Path, *, shard_games: int = GAMES_A_SHARD) -> Iterator[StoreWriter]:
+    """A writer whose store appears at ``out`` when all is well, and not at all otherwise.
+
+    Raises DataError when ``out`` exists or cannot be written.
+    """
+    if (out / "store.json").exists():
+        raise DataError(f"{out} already holds a store; choose another folder or remove it first")
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"expected a new or an empty folder at {out}, found files in it; choose another --out")
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    writer = StoreWriter(partial, games_a_shard=shard_games)
+    try:
+        yield writer
+        writer.note |= {"complete": True}
         writer.close()
         if out.exists():
             out.rmdir()
         os.replace(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return report
 
 
 def _whole(stores: Sequence[Store]) -> Iterator[tuple[int, Games]]:

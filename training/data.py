@@ -1,4 +1,4 @@
-"""The command line of data: games into a token store, stores into stores, a store back into PGN.
+"""The command line of data: games into a token store, stores into stores, a store back into PGN or into parts that travel.
 
 Knows arguments and what is printed. Does not know formats.
 """
@@ -6,6 +6,7 @@ Knows arguments and what is printed. Does not know formats.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ from training.copying import Selection, copy
 from training.diversity import DEFAULT_CAPS, draw, expect_matplotlib, measure, table
 from training.filters import Filters
 from training.ingest import Job, Report, ingest
+from training.pack import pack, unpack
 from training.pgn_out import game_text
 from training.rate import Rate
 from training.sources import known_sources
@@ -55,6 +57,15 @@ def parser() -> argparse.ArgumentParser:
     writing = commands.add_parser("export", help="a store as PGN")
     writing.add_argument("store", type=Path)
     writing.add_argument("--out", type=Path, default=Path("-"), help=".pgn, .pgn.zst, .pgn.gz, .pgn.bz2; - is standard output")
+    packing = commands.add_parser("pack", help="a store as files of limited size that travel; the first are the most varied")
+    packing.add_argument("store", type=Path)
+    packing.add_argument("--out", type=Path, required=True, help="folder of the parts")
+    packing.add_argument("--part-mib", type=_size, default=40.0, help="largest size of a part in MiB (default %(default)s)")
+    packing.add_argument("--parts", type=_count, default=0, help="only the first ones; 0 = all")
+    packing.add_argument("--seed", type=int, default=1, help="of the order of games")
+    unpacking = commands.add_parser("unpack", help="such parts back into one store")
+    unpacking.add_argument("parts", type=Path, nargs="+")
+    unpacking.add_argument("--out", type=Path, required=True, help="the new store's folder")
     comparing = commands.add_parser("diversity", help="how much players differ in the same position, by rating cap")
     comparing.add_argument("store", type=Path)
     comparing.add_argument("--caps", type=_count, nargs="+", default=DEFAULT_CAPS, help="no player above; 0 = all games")
@@ -94,12 +105,22 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _size(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0 < size < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of MiB above 0, got {text!r}")
+    return size
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = parser().parse_args(argv)
     commands = {
         "ingest": _ingest, "merge": _copy, "filter": _copy, "sample": _copy, "export": _export, "diversity": _diversity,
-        "inspect": _inspect, "sources": _sources,
+        "inspect": _inspect, "sources": _sources, "pack": _pack, "unpack": _unpack,
     }  # fmt: skip
     try:
         return commands[arguments.command](arguments)
@@ -154,6 +175,17 @@ def _export(arguments: argparse.Namespace) -> int:
             out.write(game_text(game).encode("utf-8"))
             rate.add(1)
     return 0
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    size = int(arguments.part_mib * 2**20)
+    for part in pack(open_store(arguments.store), arguments.out, part_bytes=size, parts=arguments.parts, seed=arguments.seed):
+        print(part.text(), flush=True)
+    return 0
+
+
+def _unpack(arguments: argparse.Namespace) -> int:
+    return _told(arguments.out, unpack(arguments.parts, arguments.out))
 
 
 def _diversity(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ losses.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -21,6 +22,9 @@ from torch import Tensor
 from training.batches import Boards, Reader, Rows, boards_by_numpy
 from training.device_replay import DeviceReplay, board_codes
 from training.replay import Start
+
+_AHEAD = 3
+"""Steps whose rows are made early: only some need new games replayed, which then may take longer than a step."""
 
 _INPUTS = ("moves", "board", "state", "ratings", "segments")
 
@@ -92,18 +96,19 @@ class Feed:
 
 
 class EarlyFeed(Feed):
-    """Makes the next step's rows in a thread, and on a GPU in a stream of its own, while this step's are learned from."""
+    """Makes the next steps' rows in a thread, and on a GPU in a stream of its own, while this step's are learned from."""
 
     def __init__(self, reader: Reader, *, rows: int, rows_at_once: int, device: torch.device) -> None:
         super().__init__(reader, rows=rows, rows_at_once=rows_at_once, device=device)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rows")
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        self._next: Future[_Made] | None = None
+        self._coming: deque[Future[_Made]] = deque()
         self._state = reader.state()
 
     def step(self) -> list[Batch]:
-        made = (self._next or self._thread.submit(self._make)).result()
-        self._next = self._thread.submit(self._make)
+        while len(self._coming) <= _AHEAD:
+            self._coming.append(self._thread.submit(self._make))
+        made = self._coming.popleft().result()
         self._state = made.state
         if made.ready is not None:
             learning = torch.cuda.current_stream(self.device)
@@ -116,9 +121,10 @@ class EarlyFeed(Feed):
         return self._state
 
     def restore(self, state: dict[str, Any]) -> None:
-        if self._next is not None:
-            self._next.result()
-        self._next, self._state = None, state
+        for made in self._coming:
+            made.result()
+        self._coming.clear()
+        self._state = state
         super().restore(state)
 
     def _make(self) -> _Made:

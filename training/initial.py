@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import ConfigError
-from training import checkpoint
+from training import checkpoint, record
 from training.config import ModelConfig
 from training.exported import read_exported
 
@@ -81,7 +81,15 @@ def _of_run(folder: Path) -> Initial:
     net, config = checkpoint.load_net(folder)
     earlier = checkpoint.began_with(folder) if (folder / checkpoint.RUN).is_file() else {}
     facts = {"name": name_of(folder), "kind": "run", "sha256": _digest(folder / checkpoint.WEIGHTS)}
-    return Initial(config.model, net.state_dict(), facts | _history(checkpoint.progress(folder) or {}, earlier))
+    return Initial(config.model, net.state_dict(), facts | _history(_progress(folder), earlier))
+
+
+def _progress(folder: Path) -> dict[str, Any]:
+    """Minutes and plies of a run; by its record where its state stayed on another machine."""
+    found = checkpoint.progress(folder)
+    if found is None and (folder / record.METRICS).is_file():
+        found = next(iter(record.read(folder)[-1:]), None)
+    return found or {}
 
 
 def _of_net(path: Path) -> Initial:

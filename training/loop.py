@@ -38,6 +38,9 @@ from training.stopping import StopSignal
 from training.store import Store
 from training.tensorboard import Board
 
+_COMPILED_WARMUP = 50
+"""Steps during which a compiled run's rates rise at least: compiling takes minutes of the first, and a short run's warm-up."""
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -215,7 +218,8 @@ class Trainer:
 
     def _train_step(self, share: float) -> dict[str, float]:
         config = self.config
-        set_rate(self.optimizers, rate_at(share, config.optimizer.warmup))
+        rate = rate_at(share, config.optimizer.warmup)
+        set_rate(self.optimizers, min(rate, (self.step + 1) / _COMPILED_WARMUP) if self.compiled else rate)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         batches = self.feed.step()
@@ -263,11 +267,12 @@ class Trainer:
         speed = self.rows_a_step * self.config.model.context / seconds
         bar.show(share=self._share_done(), minutes=self.minutes, step=self.step, plies_per_s=speed, loss=losses["move_nll"])
         if self.step % self.config.run.log_every == 0:
-            group = self.optimizers[0].param_groups[0]
+            group, flops = self.optimizers[0].param_groups[0], flops_per_ply(self.config.model) * speed
+            peak = self.config.run.peak_tflops * 1e12 * self.processes.world
             line: record.Line = {
                 "kind": "train", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3),
-                "plies_per_s": round(speed), "gflops": round(flops_per_ply(self.config.model) * speed / 1e9, 3),
-                "rate": group["lr"] / group["peak_lr"], **losses,
+                "plies_per_s": round(speed), "gflops": round(flops / 1e9, 3),
+                **({"mfu": round(flops / peak, 4)} if peak else {}), "rate": group["lr"] / group["peak_lr"], **losses,
             }  # fmt: skip
             self._record(line)
 

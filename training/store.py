@@ -78,9 +78,12 @@ class Game:
 
     def key(self) -> int:
         """Equal for games with the same start and the same moves, whatever their headers say."""
-        start = (self.start_fen or "").encode("utf-8")
-        digest = hashlib.blake2b(start + b"\0" + self.moves.astype("<u2").tobytes(), digest_size=8).digest()
-        return int.from_bytes(digest, "little")
+        return key_of((self.start_fen or "").encode("utf-8"), self.moves.astype("<u2").tobytes())
+
+
+def key_of(start: bytes, moves: bytes | memoryview) -> int:
+    """A game's key: ``start`` is its FEN, empty for the initial position, ``moves`` its ids as little-endian uint16."""
+    return int.from_bytes(hashlib.blake2b(b"".join([start, b"\0", moves]), digest_size=8).digest(), "little")
 
 
 @dataclass(frozen=True)

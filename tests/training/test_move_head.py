@@ -15,7 +15,7 @@ from export.games import Arrays, Transcript, random_games
 from training.config import ModelConfig, from_dict
 from training.initial import fitted, grown
 from training.model import Net
-from training.move_head import SquarePairs
+from training.move_head import SquarePairs, _by_sorting, _rows_gradient
 
 CONFIG = ModelConfig(layers=1, width=16, heads=2, context=64, move_rank=6, checks=True)
 PROMOTING = "8/PPP2k2/8/8/8/8/ppp2K2/8 w - - 0 1"
@@ -52,6 +52,21 @@ def test_both_ways_give_the_same_logits_and_gradients(config: ModelConfig) -> No
         assert a is not None
         assert a.abs().max() > 0
         torch.testing.assert_close(a, b, atol=1e-2, rtol=1e-3)
+
+
+def test_a_gpus_way_of_adding_up_rows_is_a_processors() -> None:
+    random = torch.Generator().manual_seed(4)
+    gradient, rows = torch.randn(500, 6, generator=random), torch.randint(0, 40, (500,), generator=random)
+    added = _rows_gradient(gradient, rows, 50)
+    assert added[40:].eq(0).all()
+    torch.testing.assert_close(_by_sorting(gradient, rows, 50), added)
+
+
+def test_a_million_small_gradients_do_not_get_lost_in_bfloat16() -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    gradient = torch.ones(100_000, 2, dtype=torch.bfloat16, device=device)  # added one by one they would end at 256
+    added = _rows_gradient(gradient, torch.zeros(100_000, dtype=torch.long, device=device), 3)
+    assert added[0].tolist() == pytest.approx([100_000] * 2, rel=0.01)
 
 
 def test_moves_from_squares_without_an_own_man_get_nothing() -> None:
