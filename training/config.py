@@ -181,7 +181,7 @@ class RunConfig:
     """torch.compile. auto = on for CUDA, and on CPU for runs above 15 minutes where a C++ compiler is found."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """How several processes share a net: ddp = each has all of it; fsdp = each keeps a part, for nets that fill a GPU."""
-    peak_tflops: float = 0.0
+    peak_tflops: Annotated[float, _NOT_NEGATIVE] = 0.0
     """TFLOP/s that the device could do at its best: then metrics.jsonl tells the share of it that the net's products take, as
     ``mfu``. 0 = unknown."""
     tensorboard: bool = False

@@ -109,7 +109,7 @@ def _model(facts: dict[str, Any], graph: _Graph) -> ModelConfig:
         told = {key: facts["model"][key] for key in _SHAPE if key in facts["model"]}
         if len(graph.matrices) > 2:
             wide, width = graph.matrices[2].shape
-            told["mlp_ratio"] = wide // width
+            told["mlp_ratio"] = max(1, wide // width)
     model = from_dict({"model": told}, where=str(graph.path)).model
     if model.board_input not in _READABLE:
         raise ConfigError(

@@ -197,7 +197,7 @@ def test_a_graph_that_cannot_be_read_is_told(small: Path, tmp_path: Path) -> Non
 
     for change, message in (
         (other_model(board_input="conv"), "got conv .* begin from the folder of the run"),
-        (other_model(layers=2), "expected 10 matrices for 2 blocks and two heads .* got 6"),
+        (other_model(layers=2), "expected 10 matrices for 2 blocks and the heads .* got 6"),
         (other_model(width=32), r"expected net.move of shape \(1969, 32\) .* got \(1969, 16\)"),
         (other_model(layers="one"), "layers: expected a whole number"),
         (no_json, "expected JSON in the metadata"),

@@ -29,8 +29,10 @@ def test_the_heads_read_just_this_layer(store: Store) -> None:
     assert net.wdl_head is head
     with torch.inference_mode():
         logits, result = net(*inputs_of(rows, torch.device("cpu")))
+        by_square = net.pairs(torch.from_numpy(hidden).float(), torch.from_numpy(rows.board.astype(np.int64)).flatten(0, 1))
     assert hidden.shape == (rows.moves.size, net.config.width)
-    assert hidden @ net.move_head.detach().numpy().T == pytest.approx(logits.flatten(0, 1).numpy(), abs=1e-4)
+    fixed = hidden @ net.move_head.detach().numpy().T
+    assert fixed + by_square.numpy() == pytest.approx(logits.flatten(0, 1).numpy(), abs=1e-4)
     assert wdl == pytest.approx(torch.softmax(result, -1).flatten(0, 1).numpy(), abs=1e-5)
 
 

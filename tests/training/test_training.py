@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 import torch
 
+from engine.encoding import BOARD_CODES
 from engine.errors import ConfigError, DataError
+from engine.net import in_sequence
 from tests.training.conftest import random_game
 from training import checkpoint, record
 from training.average import Average
@@ -231,20 +233,27 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
 @pytest.mark.parametrize("board_input", get_args(BoardInput))
 def test_steps_with_a_cache_equal_the_training_pass(board_input: BoardInput) -> None:
     torch.manual_seed(2)
-    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input=board_input, board_width=16))
+    rank = 0 if board_input == "none" else 4
+    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input=board_input, board_width=16, move_rank=rank))
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.3)
     B, T, cut = 2, 12, 5
+
+    def sequence(length: int, *, new: int, past: int) -> list[torch.Tensor]:
+        lines = in_sequence(np.full(B, length), new=new, past=past)
+        return [torch.from_numpy(array) for array in (lines.positions, lines.past_mask, lines.new_mask)]
+
     moves, state = torch.randint(0, 1968, (B, T)), torch.randint(0, 3, (B, T, 4))
-    board, ratings = torch.randint(0, 13, (B, T, 64)), torch.randint(0, 5, (B, T, 3))
+    board, ratings = torch.zeros(B, T, 64, dtype=torch.long), torch.randint(0, 5, (B, T, 3))
+    board[..., :13] = torch.arange(13) * (BOARD_CODES[board_input] // 13)  # each piece once
     want, want_wdl = net(moves, board, state, ratings, torch.zeros(B, T, dtype=torch.long))
     empty = torch.zeros(2, B, 2, 0, 8)
     first = [x[:, :cut] for x in (moves, board, state, ratings)]
     rest = [x[:, cut:] for x in (moves, board, state, ratings)]
-    logits, wdl, keys, values = net.step(*first, empty, empty, torch.zeros(B, dtype=torch.long))
+    logits, wdl, keys, values = net.step(*first, empty, empty, *sequence(0, new=cut, past=0))
     junk = torch.full((2, B, 2, 3, 8), 50.0)  # padding behind the cached plies must not be seen
     keys, values = torch.cat([keys, junk], dim=3), torch.cat([values, junk], dim=3)
-    later, later_wdl, _, _ = net.step(*rest, keys, values, torch.full((B,), cut))
+    later, later_wdl, _, _ = net.step(*rest, keys, values, *sequence(cut, new=T - cut, past=cut + 3))
     assert torch.allclose(torch.cat([logits, later], dim=1), want, atol=1e-4)
     assert torch.allclose(torch.cat([wdl, later_wdl], dim=1), want_wdl, atol=1e-4)
 
