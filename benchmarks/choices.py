@@ -150,9 +150,13 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=2)
     options.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")
+    options.add_argument("--speeds", action="store_true", help="only measure how many plies a second each setting reads")
     options.add_argument("--out", type=Path, help="also write the table here")
     arguments = options.parse_args()
     speeds = speeds_of(arguments.store, arguments.runs, arguments.only)
+    if arguments.speeds:
+        _write(speed_table(speeds, arguments.only), arguments.out)
+        return
     timed = arguments.equal == "time"
     steps = {n: steps_of(n, speeds, arguments.steps) if timed else arguments.steps for n in arguments.only}
     jobs = [(n, steps[n], seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
@@ -161,10 +165,20 @@ def main() -> None:
         f"in the time that the preset laptop needs for {arguments.steps} steps" if timed else f"for {arguments.steps} steps"
     )
     text = report(arguments.store, arguments.runs, arguments.only, speeds, length=length)
+    _write(text, arguments.out)
+
+
+def speed_table(speeds: dict[str, float], names: list[str]) -> str:
+    """Each setting's plies a processor second, and beside the first one's."""
+    rows = (f"{name:18} {speeds[name]:6.0f}  {speeds[name] / speeds[names[0]]:5.2f}" for name in names)
+    return "\n".join(["setting          plies/s  to the first (one thread, not compiled, in turns)", *rows]) + "\n"
+
+
+def _write(text: str, out: Path | None) -> None:
     print(text, end="")
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text, encoding="utf-8")
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
