@@ -363,7 +363,7 @@ def test_the_command_of_the_docs_fits_the_net_that_ships(monkeypatch: pytest.Mon
     assert told is not None
     config, begins = configured(parser().parse_args(shlex.split(told[1].replace("\\\n", " "))))
     assert begins is not None
-    assert (config.model.layers, config.model.width, config.run.minutes) == (6, 256, 5)
+    assert (config.model.layers, config.model.width, config.run.minutes) == (4, 320, 5)
     assert (config.optimizer.matrix_lr, config.optimizer.adam_lr) == (0.003, 0.0035)
 
 
