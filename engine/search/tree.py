@@ -159,10 +159,6 @@ class Tree:
         """The child of the root that one would play; before any was looked at the likeliest move's."""
         return self.root.best_first()[0] if self.root.children else self._grow(self.root)
 
-    def forget(self, leaf: Node) -> None:
-        """Take back a position that ``gather`` gave and nobody will evaluate."""
-        self._mark(leaf, -1)
-
     def advance(self, board: chess.Board) -> bool:
         """Make ``board`` the root, with what is known below it. False, and nothing changed, where the tree does not hold it."""
         node = self._found(board)
