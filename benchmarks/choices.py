@@ -6,7 +6,7 @@ Short runs mislead: what is worth 0.15 nats after 80 steps may be worth 0.01 aft
 
 Equal time, on a machine that others use too: how many plies a second each setting reads is first measured in turns, then
 each setting trains for as many steps as it gets done while the reference does ``--steps``. The same command again resumes.
-Knows settings and how to start the trainer; what a run reached it reads by ``training.curves``.
+Knows settings and how to start the trainer; what a run reached it reads by ``training.evaluation.curves``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pathlib import Path
 
 import torch
 
-from training import checkpoint
 from training.config import load_preset
-from training.curves import read, table
-from training.loop import Processes, Trainer, keep_freed_memory
-from training.store import Store, open_store
+from training.data.store import Store, open_store
+from training.evaluation.curves import read, table
+from training.run import checkpoint
+from training.run.loop import Processes, Trainer, keep_freed_memory
 
 REFERENCE = "laptop"
 _NO_PAIRS = ("model.move_rank=0", "model.checks=false")

@@ -27,20 +27,20 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from training.batches import Reader
+from training.batches.replay import board_codes, replay
+from training.batches.rows import Reader
 from training.config import DataConfig, ModelConfig
-from training.evaluate import inputs_of
-from training.ingest import ingest
-from training.model import Net
-from training.pgn_out import push_san
-from training.replay import board_codes, replay
-from training.store import Shard, Store, open_store
+from training.data.ingest import ingest
+from training.data.pgn_out import push_san
+from training.data.store import Shard, Store, open_store
+from training.evaluation.metrics import inputs_of
+from training.net.model import Net
 
 ROOT = Path(__file__).parents[1]
 _CUTS = 40  # games made of one random game by leaving its last plies away: playing takes longer than reading
 _MEASURED = """
 import resource, sys, time
-from training.data import main
+from training.data.__main__ import main
 begin = time.perf_counter()
 main(sys.argv[1:])
 wall = time.perf_counter() - begin

@@ -3,7 +3,7 @@
     python -m benchmarks.level_hash [--level 3] [--games 100] [--movetime 30] [--out FILE]
 
 A level with a clock against the same level by depth, twice: as it is, and with its table emptied before every move. Knows how
-to ask Stockfish; the statistics are ``match.sprt``'s.
+to ask Stockfish; the statistics are ``match.statistics.sprt``'s.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 import chess
 import chess.engine
 
-from match.engines import INSTALL_STOCKFISH, find_stockfish
-from match.openings import BOOK, Opening, choose_openings
-from match.ratings import Score
-from match.report import head_to_head
-from match.sprt import difference, pentanomial
+from match.play.openings import BOOK, Opening, choose_openings
+from match.players.client import INSTALL_STOCKFISH, find_stockfish
+from match.report.tables import head_to_head
+from match.statistics.ratings import Score
+from match.statistics.sprt import difference, pentanomial
 
 CLOCK, DEPTH = "by clock", "by depth"
 

@@ -20,14 +20,14 @@ from pathlib import Path
 
 from engine.errors import MatchError
 from engine.machine import cores
-from match.game import Played, Rules
-from match.openings import load_openings
-from match.players import Player, SpecPlayer, engine_spec, stockfish_level
-from match.population import Cast, distinct
-from match.results import Results
-from match.runner import play
-from match.schedule import SWEEP_TEMPERATURES, Fixture, fixtures, gauntlet, round_robin
-from match.weakness import Weakness
+from match.play.game import Played, Rules
+from match.play.openings import load_openings
+from match.play.results import Results
+from match.play.runner import play
+from match.play.schedule import SWEEP_TEMPERATURES, Fixture, fixtures, gauntlet, round_robin
+from match.players.player import Player, SpecPlayer, engine_spec, stockfish_level
+from match.players.population import Cast, distinct
+from match.players.weakness import Weakness
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "results" / "matches" / "speed.txt"

@@ -2,9 +2,9 @@
 
     python -m benchmarks.match_statistics [--pools N] [--matches N] [--out FILE]
 
-Coverage and bias of ``match.ratings.rate`` as users call it, in several designs; error rates and lengths of
-``match.sprt``. Every opening favours White by its own amount, the same in both games of its pair, so that games are not
-independent but pairs are. Knows how to simulate; asks the real code.
+Coverage and bias of ``match.statistics.ratings.rate`` as users call it, in several designs; error rates and lengths of
+``match.statistics.sprt``. Every opening favours White by its own amount, the same in both games of its pair, so that
+games are not independent but pairs are. Knows how to simulate; asks the real code.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from match.ratings import PER_POINT, Score, outcomes, rate
-from match.sprt import Sprt
+from match.statistics.ratings import PER_POINT, Score, outcomes, rate
+from match.statistics.sprt import Sprt
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "results" / "matches" / "statistics.txt"

@@ -22,7 +22,7 @@ import chess
 import numpy as np
 
 from benchmarks.paper_way import CharModel
-from engine.evaluator import Evaluator, Request
+from engine.inference.evaluator import Evaluator, Request
 from engine.net import Net, Outputs, Past, Tokens, find_net
 from engine.uci.player import Opened, Player
 from engine.uci.protocol import BestMove, Go, Position, Reply, parse

@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.vocabulary import MOVES
-from training.batches import Reader, Rows
+from training.batches.rows import Reader, Rows
 from training.config import Config, ModelConfig, load_preset
-from training.loop import Processes, Trainer, keep_freed_memory
-from training.model import flops_per_ply
-from training.store import Store, open_store
+from training.data.store import Store, open_store
+from training.net.model import flops_per_ply
+from training.run.loop import Processes, Trainer, keep_freed_memory
 
 _ROUNDS = 5
 

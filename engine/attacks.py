@@ -1,7 +1,7 @@
 """What the squares of one board mean to both sides: who attacks them, and how they stand to the two kings.
 
 Knows python-chess boards, with bit masks as it has them (an int, a1 lowest). Does not know nets' inputs, or many boards at once
-(``training.attacks`` and ``training.kings`` find the same for whole batches).
+(``training.batches.attacks`` and ``training.batches.kings`` find the same for whole batches).
 """
 
 from __future__ import annotations

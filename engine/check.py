@@ -17,7 +17,7 @@ from engine import __version__
 from engine.errors import TranscendenceError
 
 if TYPE_CHECKING:
-    from engine.evaluator import Evaluator
+    from engine.inference.evaluator import Evaluator
 
 _MOVES_TIMED = 40
 
@@ -40,7 +40,7 @@ def check(model: str = "") -> int:
 def installed() -> int:
     """``--install``: the launcher has installed what was missing, this says whether it can be used; 0 when it can, else 1."""
     try:
-        import engine.evaluator
+        import engine.inference.evaluator
         import engine.uci.player  # noqa: F401
     except ImportError as error:
         print(f"NOT INSTALLED COMPLETELY: {error}. Remove the environment's folder and try again.")
@@ -53,7 +53,7 @@ def installed() -> int:
 def _net_report(model: str) -> list[str]:
     import onnxruntime
 
-    from engine.evaluator import Evaluator
+    from engine.inference.evaluator import Evaluator
     from engine.net import Net, find_net
 
     print(f"ONNX Runtime {onnxruntime.__version__}, offers {', '.join(onnxruntime.get_available_providers())}")
@@ -86,7 +86,7 @@ def _times_ms(evaluator: Evaluator) -> tuple[float, float]:
     import chess
     import numpy as np
 
-    from engine.evaluator import Request
+    from engine.inference.evaluator import Request
 
     board, cache = chess.Board(), evaluator.new_game()
     times: list[float] = []

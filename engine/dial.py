@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import NetError
-from engine.find import read_metadata
+from engine.net_file import read_metadata
 
 _STEP = 10  # the range is declared in tens: intervals of ratings are wider than that
 

@@ -2,7 +2,7 @@
 
 Knows: the value ranges of every input column, how to compute them from a python-chess board, and the rating
 buckets. Everything is from the mover's side: for Black the board is turned upside down and the colours are
-swapped. Does not know tensors of many games (``training.replay`` makes the same numbers for whole batches).
+swapped. Does not know tensors of many games (``training.batches.replay`` makes the same numbers for whole batches).
 """
 
 from __future__ import annotations

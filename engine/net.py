@@ -1,7 +1,7 @@
 """A net on disk becomes a function: the ONNX session behind docs/onnx-contract.md.
 
 Knows how to tell a good net from a foreign or broken one, devices and threads. Does not know where nets are looked for
-(``engine.find``), or chess: arrays in, arrays out.
+(``engine.net_file``), or chess: arrays in, arrays out.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NetError
-from engine.find import CONTRACT, CONTRACTS, PREFIX
-from engine.find import find_net as find_net
+from engine.net_file import CONTRACT, CONTRACTS, PREFIX
+from engine.net_file import find_net as find_net
 from engine.vocabulary import MOVES, vocabulary_hash
 
 _TOKENS, _CACHE = ("moves", "board", "state", "ratings"), ("past_keys", "past_values")

@@ -18,11 +18,11 @@ from export.games import Transcript, of_store, random_games
 from export.gate import MATCH_GAMES
 from export.package import TWINS, Order, package
 from export.verify import GAMES, POSITIONS
-from training import record
-from training.checkpoint import CONFIG, RUN, about, load_net
 from training.config import load_config, to_dict
-from training.record import METRICS
-from training.store import open_store
+from training.data.store import open_store
+from training.run import metrics_file
+from training.run.checkpoint import CONFIG, RUN, about, load_net
+from training.run.metrics_file import METRICS
 
 _ABOUT = ("dataset", "commit", "machine")
 
@@ -110,7 +110,7 @@ def training_summary(run: Path) -> dict[str, Any]:
             f"{json.dumps({missing[0]: value})[1:-1]}"
         )
     try:
-        lines = record.read(run)
+        lines = metrics_file.read(run)
     except DataError as error:
         raise ConfigError(f"expected a training run with {RUN} and {METRICS} at {run}: {error}") from error
     validations = [line for line in lines if line["kind"] == "validation"]

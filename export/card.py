@@ -19,9 +19,9 @@ from typing import Any
 from engine.dial import dial_of
 from engine.encoding import Scale
 from engine.errors import ConfigError, NetError, TranscendenceError
-from engine.find import read_metadata
-from training.checkpoint import replace_text
-from training.report import as_text
+from engine.net_file import read_metadata
+from training.evaluation.__main__ import as_text
+from training.run.checkpoint import replace_text
 
 
 def parser() -> argparse.ArgumentParser:

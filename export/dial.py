@@ -23,7 +23,7 @@ import onnx
 from engine.dial import Dial, Point
 from engine.encoding import Scale
 from engine.errors import ConfigError, TranscendenceError
-from engine.find import PREFIX
+from engine.net_file import PREFIX
 
 _LEAST_STEP = 1.0
 """Elo by which a point must be above the one before: levelled points are one point."""

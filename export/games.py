@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.vocabulary import FLIP, MOVE_ID, START, UCI_MOVES
-from training.batches import start_of
+from training.batches.replay import board_codes, replay
+from training.batches.rows import start_of
 from training.config import ModelConfig
-from training.replay import board_codes, replay
-from training.store import open_store
+from training.data.store import open_store
 
 Arrays = dict[str, NDArray[Any]]
 

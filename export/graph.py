@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
-from engine.find import CONTRACT, PREFIX
+from engine.net_file import CONTRACT, PREFIX
 from engine.vocabulary import vocabulary_hash
 from training.config import ModelConfig
-from training.model import BoardTable, Net
+from training.net.model import BoardTable, Net
 
 INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "positions", "past_mask", "new_mask")
 OUTPUTS = ("logits", "wdl", "keys", "values")

@@ -23,8 +23,8 @@ from export.gate import Fidelity, check, compare, contest, told
 from export.graph import export_graph
 from export.quantize import halve, quantize
 from export.verify import GAMES, POSITIONS, verify
-from training.checkpoint import replace_text
-from training.model import Net
+from training.net.model import Net
+from training.run.checkpoint import replace_text
 
 TWINS: dict[str, Callable[[Path, Path], None]] = {"int8": quantize, "fp16": halve}
 """How each smaller twin is made from the fp32 file."""

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from engine.encoding import move_ids
 from engine.errors import NetError
-from engine.evaluator import Evaluation, Evaluator, Request
-from engine.game_cache import base_of
+from engine.inference.evaluator import Evaluation, Evaluator, Request
+from engine.inference.game_cache import base_of
 from engine.net import Net as EngineNet
 from engine.net import in_sequence
 from engine.vocabulary import MOVES, START
 from export.games import Arrays, Transcript, continued, from_half, random_games
 from training.config import ModelConfig
-from training.model import Net
+from training.net.model import Net
 
 TOLERANCE = 1e-4
 """Largest difference of a logit that still counts as agreement; float32 sums in another order stay far below."""

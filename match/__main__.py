@@ -1,4 +1,4 @@
-"""The command line of matches: arguments in, a command of ``match.commands`` out.
+"""The command line of matches: arguments in, a command of ``match.commands.play`` out.
 
     match                      the shipped net against Stockfish levels (or built-in players), a table, a PGN
     match sweep                the net at many temperatures against levels 0 to 5
@@ -25,8 +25,12 @@ from pathlib import Path
 from engine.encoding import Scale
 from engine.errors import MatchError, TranscendenceError
 from engine.machine import cores, worker_processes
-from match import boards, commands, openings, sanity_command, studies, tournament
-from match.population import DEFAULT_TEMPERATURE, FORMS
+from match.commands import play as commands
+from match.commands import sanity as sanity_command
+from match.commands import studies, tournament
+from match.play import openings
+from match.players.population import DEFAULT_TEMPERATURE, FORMS
+from match.studies import boards
 
 
 def parser() -> argparse.ArgumentParser:

@@ -25,7 +25,7 @@ scale=${SCALE:-lichess}
 mkdir -p "$out" "$results"
 
 # Of what the net computes: writing a dial leaves that as it is.
-digest=$("$python" -c 'import sys, pathlib; from engine.find import digest; print(digest(pathlib.Path(sys.argv[1])))' "$net")
+digest=$("$python" -c 'import sys, pathlib; from engine.net_file import digest; print(digest(pathlib.Path(sys.argv[1])))' "$net")
 for setting in ${SETTINGS:-800:1 1000:0.9 1200:0.8 1400:0.7 1500:0.6 1600:0.5 1800:0.4 2000:0.3 2200:0.1 2500:0.001}; do
   printf '[[player]]\nname = "told %s T=%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
     "${setting%:*}" "${setting#*:}" "$(toml_text "$net")" "${setting%:*}" "$scale" "${setting#*:}"
@@ -43,6 +43,6 @@ pool() { # pool NAME POPULATION SEED GAMES: folder and step are called by the ne
 
 pool measured "$out/settings.toml" 11 "${GAMES:-60}"
 "$python" -m export.dial "$net" --players "$out/settings.toml" --ratings "$results/measured.json"
-"$python" -m match.dial "$net" >"$out/asked.toml"
+"$python" -m match.studies.dial "$net" >"$out/asked.toml"
 pool checked "$out/asked.toml" 12 "${CHECK_GAMES:-60}"
-"$python" -m match.dial "$net" --checked "$results/checked.json" --out "$results"
+"$python" -m match.studies.dial "$net" --checked "$results/checked.json" --out "$results"

@@ -42,7 +42,7 @@ summed() { awk '{ sum += $1 } END { print sum }'; }
 pack_parts() { # STORE
   [ -e "$1/store.json" ] || fail "expected a token store, got ${1}; make one with bin/data"
   here
-  "$python" -P -m training.pieces check "$preset"
+  "$python" -P -m training.run.pieces check "$preset"
   rm -rf "$work/parts" "$work/carry"
   "$root/bin/data" pack "$1" --out "$work/parts" --part-mib "${PART_MIB:-40}" --parts "${PARTS:-3}"
   chess=$("$python" -P -c 'import chess, os; print(os.path.dirname(chess.__file__))')
@@ -85,11 +85,11 @@ gather_parts() {
 
 # The newest checkpoint to $OUT, and what it took.
 hand_over() {
-  "$python" -m training.pieces split "$scratch/run" "$OUT" >"$scratch/split.txt" || return 1
+  "$python" -m training.run.pieces split "$scratch/run" "$OUT" >"$scratch/split.txt" || return 1
   {
     nvidia-smi --query-gpu=name,driver_version,memory.used,utilization.gpu,clocks.sm --format=csv,noheader 2>/dev/null ||
       echo "no GPU"
-    "$python" -m training.pieces speed "$scratch/run" || true
+    "$python" -m training.run.pieces speed "$scratch/run" || true
     tr '\r' '\n' <"$scratch/train.txt" | tail -n 100
   } >"$OUT/log.txt" 2>&1
 }
@@ -132,7 +132,7 @@ train() { # [MINUTES]
   stopped=
   there
   mkdir -p "$OUT" "$scratch"
-  "$python" -m training.pieces check "$preset"
+  "$python" -m training.run.pieces check "$preset"
   gather_parts
   # Beside its minutes a run starts, validates and saves.
   minutes=$(awk -v asked="${1:-9}" -v left=$((deadline - $(now) - 40)) 'BEGIN { m = left / 60; print (asked < m) ? asked : m }')
@@ -156,13 +156,13 @@ train() { # [MINUTES]
 give_rest() {
   : "${OUT:?expected the folder that travels back in OUT}"
   there
-  "$python" -m training.pieces split "$scratch/run" "$OUT" --rest
+  "$python" -m training.run.pieces split "$scratch/run" "$OUT" --rest
 }
 
 collect() { # FOLDER [RUN]
   here
   run=${2:-$work/run}
-  "$python" -P -m training.pieces join "$1" "$run"
+  "$python" -P -m training.run.pieces join "$1" "$run"
   if [ -e "$1/log.txt" ]; then cp "$1/log.txt" "$run/gpu-short.txt" && head -n 2 "$run/gpu-short.txt"; fi
 }
 

@@ -3,7 +3,7 @@
 #
 #   recipes/noise-slope.sh [P…]     percent, default 5 20 40 60; environment as for recipes/transcendence.sh
 #
-# Leaves docs/results/transcendence/noise-P, from which python -m match.transcendence draws the slope.
+# Leaves docs/results/transcendence/noise-P, from which python -m docs.build.transcendence draws the slope.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 folder=$root/runs/transcendence/populations

@@ -49,7 +49,7 @@ sane sanity --from "$work/random" --from "$work/levels"
 sane sanity-taking-mate --take-mate
 
 RESULTS=$evidence/dial "$root/recipes/dial.sh" "$net" "$work/dial"
-"$python" -m training.likeness "$net" "$store" --out "$evidence/dial/likeness.json" >"$evidence/dial/likeness.txt"
+"$python" -m training.evaluation.likeness "$net" "$store" --out "$evidence/dial/likeness.json" >"$evidence/dial/likeness.txt"
 TRANSCENDENCE_MODEL=$net "$root/bin/transcendence" --check |
   grep -e '^ONNX Runtime' -e '^precision' -e '^device' -e '^time per move' >"$evidence/speed.txt"
 set --

@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 printf 'import sys\nfrom engine.__main__ import main\nsys.exit(main())\n' >"$work/transcendence.py"
 # UPX and debug symbols off: virus scanners distrust packed programs. The engine imports its heavy parts late, so they are named.
 "$python" -m PyInstaller --noconfirm --log-level WARN --onedir --console --noupx --name transcendence --paths "$root" \
-  --hidden-import engine.uci.player --hidden-import engine.check --hidden-import engine.evaluator --hidden-import engine.net \
+  --hidden-import engine.uci.player --hidden-import engine.check --hidden-import engine.inference.evaluator --hidden-import engine.net \
   --exclude-module tkinter --exclude-module PIL --exclude-module sympy \
   --add-data "$root/models/transcendence.onnx:engine/models" \
   --distpath "$root/dist" --workpath "$work/build" --specpath "$work" "$work/transcendence.py"

@@ -8,7 +8,7 @@
 #   GAMES=200000 MINUTES=300 recipes/transcendence.sh noisy runs/transcendence/noisy-200k
 #
 # Stop it whenever you like: the same command goes on. OUT (default: runs/transcendence/POPULATION) holds all of it; what the
-# report needs goes to docs/results/transcendence/, under OUT's name; then: python -m match.transcendence.
+# report needs goes to docs/results/transcendence/, under OUT's name; then: python -m docs.build.transcendence.
 #
 #   ARM           net (sees the board) or blind       PRESET, TRAIN   bin/train's preset, and more options for it
 #   GAMES         of the experts, to learn from       MINUTES         of training
@@ -17,7 +17,7 @@
 #   RESULTS       where the result files go
 #
 # Training games begin with four random plies, so that nothing but the experts' own moves can be learnt from them; the matches
-# begin from match/book.txt, which the net has never seen.
+# begin from match/play/book.txt, which the net has never seen.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/recipes/steps.sh"

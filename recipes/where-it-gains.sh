@@ -20,5 +20,5 @@ mkdir -p "$results"
   --out "$results"
 "$root/bin/match" boards --net "$work/net.onnx" --out "$results/boards"
 cd "$root"
-"$python" -m training.latent "$work/run" "$out/store" --points "$results/latent.tsv" --figure "$results/latent.png" |
+"$python" -m training.evaluation.latent "$work/run" "$out/store" --points "$results/latent.tsv" --figure "$results/latent.png" |
   tee "$results/latent.txt"

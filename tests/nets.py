@@ -9,7 +9,7 @@ import torch
 
 from export.graph import export_graph
 from training.config import BoardInput, ModelConfig
-from training.model import Net
+from training.net.model import Net
 
 
 def random_network(board_input: BoardInput = "attacks", *, seed: int = 1, context: int = 48) -> Net:

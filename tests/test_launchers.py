@@ -24,7 +24,8 @@ from typing import IO
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import ROOT
+
 pytestmark = pytest.mark.skipif(os.name != "posix" or shutil.which("sh") is None, reason="launchers for a POSIX shell")
 
 AS_THE_STAND_IN = """
@@ -229,8 +230,8 @@ def test_recipes_use_the_environment_that_was_named(checkout: Checkout) -> None:
         run = checkout.run(*command, TRANSCENDENCE_VENV="elsewhere", RESULTS=str(checkout.stage / "results"))
         assert run.returncode == 0, run.stderr
     calls = checkout.calls()
-    assert any("-m training.latent" in call for call in calls)
-    assert any("-m match.dial" in call for call in calls)
+    assert any("-m training.evaluation.latent" in call for call in calls)
+    assert any("-m match.studies.dial" in call for call in calls)
     assert (venv / "ready-export").exists()
     assert not checkout.venv.exists()
 

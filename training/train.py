@@ -1,6 +1,6 @@
 """The command line of training: a data set and a preset in, a run's folder out.
 
-Knows arguments, devices and how to start several processes. Does not know the loop itself (``training.loop``).
+Knows arguments, devices and how to start several processes. Does not know the loop itself (``training.run.loop``).
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ import torch.distributed as dist
 
 from engine.errors import ConfigError, TranscendenceError
 from engine.machine import cores
-from training import checkpoint, initial
-from training.batches import Packing
+from training.batches.rows import Packing
 from training.config import BoardInput, Config, ModelConfig, load_config, load_preset
-from training.evaluate import Metrics
-from training.initial import Initial
-from training.launch import LOST, end_with_launcher, is_launched, launch, speaks
-from training.loop import Processes, Trainer, check, describe, keep_freed_memory
-from training.stopping import StopSignal
-from training.store import open_store
+from training.data.store import open_store
+from training.evaluation.metrics import Metrics
+from training.run import checkpoint, warm_start
+from training.run.launch import LOST, end_with_launcher, is_launched, launch, speaks
+from training.run.loop import Processes, Trainer, check, describe, keep_freed_memory
+from training.run.stopping import StopSignal
+from training.run.warm_start import Initial
 
 _GROWING = {"move_rank", "checks"}
 """Parts of a net's shape that --init can add to it."""
@@ -204,7 +204,7 @@ def _trainer(arguments: argparse.Namespace, device: torch.device, processes: Pro
     if processes.first:
         checkpoint.start(arguments.out, config, dataset=dataset, init=begins.facts if begins else None)
         if begins:
-            print(f"begins with the weights of {initial.describe(begins.facts)}", file=sys.stderr)
+            print(f"begins with the weights of {warm_start.describe(begins.facts)}", file=sys.stderr)
     weights = begins.weights if begins else None
     return Trainer(
         config, store, folder=arguments.out, processes=processes, device=device, weights=weights, stop=stop
@@ -232,10 +232,10 @@ def configured(arguments: argparse.Namespace) -> tuple[Config, Initial | None]:
         _check_began(arguments.out, arguments.init)
         begins, model = None, load_config(arguments.out / checkpoint.CONFIG).model
     else:
-        begins = initial.read_weights(arguments.init)
+        begins = warm_start.read_weights(arguments.init)
         model = begins.model
     if begins and _GROWING & {key for _, key in _told_of_shape(arguments)}:
-        model = initial.grown(model, config.model)
+        model = warm_start.grown(model, config.model)
     _check_shape(arguments, config.model, model)
     return dataclasses.replace(config, model=model), begins
 
@@ -243,7 +243,7 @@ def configured(arguments: argparse.Namespace) -> tuple[Config, Initial | None]:
 def _check_began(out: Path, init: Path) -> None:
     """Raise ConfigError if the run in ``out`` began with other weights than ``init``."""
     began = checkpoint.began_with(out).get("name")
-    if began != initial.name_of(init):
+    if began != warm_start.name_of(init):
         mend = f"give --init {began}" if began else "leave --init out"
         raise ConfigError(
             f"{out} holds a run that began with {began or 'random weights'}, got --init {init}; {mend} to go on with it, or "

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.encoding import board_codes, move_id, rating_bucket, state_codes
-from engine.evaluation import Evaluation
-from engine.evaluator import Evaluator, Players, Request, evaluation_of
+from engine.inference.evaluation import Evaluation
+from engine.inference.evaluator import Evaluator, Players, Request, evaluation_of
 from engine.net import Lines, Net, NetInfo, Outputs, Past, Tokens
 from engine.search.tree import Node
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.evaluation import Evaluation
+from engine.inference.evaluation import Evaluation
 from engine.search.tree import Node, Tree
 
 Evaluate = Callable[[Sequence[Node]], Sequence[Evaluation]]

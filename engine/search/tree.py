@@ -15,7 +15,7 @@ import chess
 import numpy as np
 
 from engine.encoding import position_key
-from engine.evaluation import Evaluation
+from engine.inference.evaluation import Evaluation
 
 Wdl = tuple[float, float, float]
 Exact = Callable[[chess.Board], Wdl | None]

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.dial import Dial, Setting, dial_of
 from engine.errors import TranscendenceError
-from engine.evaluator import GameCache, Players
+from engine.inference.evaluator import GameCache, Players
 from engine.machine import cores
 from engine.uci import options
 from engine.uci.endings import Tables
@@ -61,7 +61,7 @@ class Opened:
 
 def open_net(settings: Settings) -> Opened:
     """The net that the settings name. Raises NetError."""
-    from engine.evaluator import Evaluator
+    from engine.inference.evaluator import Evaluator
     from engine.net import Net, find_net
     from engine.search.leaves import NetLeaves
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from engine.dial import dial_in
 from engine.errors import OptionError, TranscendenceError
-from engine.find import find_net
+from engine.net_file import find_net
 from engine.uci.options import ELO_RANGE
 from engine.uci.protocol import BestMove, Command, IsReady, Quit, ReadyOk, Reply, Say, decode, parse, render
 from engine.uci.session import Leave, Queue, Search, Session, Write

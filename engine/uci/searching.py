@@ -13,12 +13,12 @@ from typing import Protocol
 import chess
 import numpy as np
 
-from engine.clock import budget_ms
-from engine.evaluation import Evaluation
-from engine.game_cache import Players
-from engine.sampling import drawn, score_cp
+from engine.inference.evaluation import Evaluation
+from engine.inference.game_cache import Players
+from engine.inference.sampling import drawn, score_cp
 from engine.search.search import Limits, learn, step
 from engine.search.tree import LOST, Exact, Exploration, Node, Tree, Wdl, principal, visit_shares, wdl_of
+from engine.uci.clock import budget_ms
 from engine.uci.options import Settings
 from engine.uci.position import write_move
 from engine.uci.protocol import BestMove, Go, Info, Reply, Say, wdl_permille

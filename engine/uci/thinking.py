@@ -1,7 +1,7 @@
 """One ``go``: from the net's evaluation of the position to ``info`` lines and a ``bestmove``.
 
-Knows how a move is chosen (``engine.sampling``), shown, scored and delayed. Does not know where nets come from, options'
-texts, threads' beginnings or pipes: it is handed everything, and asks ``Search`` whether to stop.
+Knows how a move is chosen (``engine.inference.sampling``), shown, scored and delayed. Does not know where nets come
+from, options' texts, threads' beginnings or pipes: it is handed everything, and asks ``Search`` whether to stop.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Protocol
 import chess
 import numpy as np
 
-from engine.clock import budget_ms
-from engine.evaluator import Evaluation, GameCache, Players, Request
-from engine.sampling import Sampling, choose, mates, policy, score_cp
+from engine.inference.evaluator import Evaluation, GameCache, Players, Request
+from engine.inference.sampling import Sampling, choose, mates, policy, score_cp
+from engine.uci.clock import budget_ms
 from engine.uci.endings import Ending, Tables
 from engine.uci.options import Settings
 from engine.uci.position import read_move, write_move
@@ -30,7 +30,7 @@ _POLICY_SHOWN = 5
 
 
 class Judge(Protocol):
-    """What thinking needs of an evaluator; ``engine.evaluator.Evaluator`` is one."""
+    """What thinking needs of an evaluator; ``engine.inference.evaluator.Evaluator`` is one."""
 
     def new_game(self) -> GameCache: ...
     def evaluate(self, requests: Sequence[Request]) -> list[Evaluation]: ...

@@ -52,6 +52,6 @@ def test_install_says_what_to_give_to_a_gui(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_install_says_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "engine.evaluator", None)
+    monkeypatch.setitem(sys.modules, "engine.inference.evaluator", None)
     assert installed() == 1
     assert "NOT INSTALLED COMPLETELY" in capsys.readouterr().out

@@ -10,14 +10,14 @@ import pytest
 
 from engine.dial import Dial, Point, Setting, dial_in, dial_of
 from engine.errors import NetError
-from engine.evaluator import Players
-from engine.find import digest, find_net, read_metadata
+from engine.inference.evaluator import Players
 from engine.net import Net
+from engine.net_file import digest, find_net, read_metadata
 from engine.uci.options import ELO, ELO_RANGE, changed, declared, default_settings, find
 from engine.uci.player import Opened, players, strength
 from engine.uci.protocol import Declaration, Say, Uci
 from engine.uci.session import Session, Write
-from tests.engine.test_uci_player import Desk
+from tests.engine.uci.test_player import Desk
 from tests.engine.uniform import Uniform
 
 DIAL = Dial((Point(504.2, 1000, 1.0), Point(800.0, 1400, 0.5), Point(1199.9, 2400, 0.0)), scale=1)

@@ -8,8 +8,8 @@ import pytest
 
 from engine import encoding, vocabulary
 from engine.vocabulary import FLIP, MOVE_ID, MOVES, START, UCI_MOVES
-from training.batches import start_of
-from training.replay import board_codes, replay
+from training.batches.replay import board_codes, replay
+from training.batches.rows import start_of
 
 VALUE = {chess.PAWN: 1, chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 3, chess.QUEEN: 4, chess.KING: 5}
 

@@ -10,7 +10,7 @@ import chess
 import numpy as np
 
 from engine.encoding import move_id
-from engine.evaluator import Evaluation, GameCache, Players, Request
+from engine.inference.evaluator import Evaluation, GameCache, Players, Request
 from engine.net import NetInfo
 from engine.search.tree import Node
 from engine.uci.options import Settings

@@ -29,10 +29,10 @@ from export.package import Order, package
 from export.quantize import halve, quantize
 from export.verify import TOLERANCE, Agreement, verify
 from tests.nets import random_network
-from training import checkpoint
 from training.config import BoardInput, Config, ModelConfig, to_dict
-from training.model import Net
-from training.store import Game, StoreWriter, open_store
+from training.data.store import Game, StoreWriter, open_store
+from training.net.model import Net
+from training.run import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from match.engines import find_stockfish
-from match.openings import Opening
-from match.players import EngineSpec, engine_spec
+from match.play.openings import Opening
+from match.players.client import find_stockfish
+from match.players.player import EngineSpec, engine_spec
 
-FAKE = Path(__file__).with_name("fake_engine.py")
+FAKE = Path(__file__).with_name("players") / "fake_engine.py"
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 
 needs_stockfish = pytest.mark.skipif(find_stockfish() is None, reason="Stockfish is not installed")

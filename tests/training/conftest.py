@@ -9,7 +9,7 @@ import torch
 
 from engine.vocabulary import MOVE_ID
 from training.config import Config, DataConfig, ModelConfig, OptimizerConfig, RunConfig
-from training.store import Game, Store, StoreWriter, open_store
+from training.data.store import Game, Store, StoreWriter, open_store
 
 BLACK_FIRST = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R b KQkq - 0 1"
 

@@ -20,9 +20,8 @@ import torch
 from engine.encoding import BOARD_CODES
 from engine.errors import ConfigError, DataError
 from engine.net import in_sequence
+from tests.paths import ROOT
 from tests.training.conftest import random_game
-from training import checkpoint, record
-from training.average import Average
 from training.config import (
     PRESETS,
     BoardInput,
@@ -34,15 +33,15 @@ from training.config import (
     load_preset,
     to_dict,
 )
-from training.evaluate import evaluate, load_validation
-from training.initial import read_weights
-from training.loop import Diverged, Processes, Trainer, compiles
-from training.model import Net, attend
-from training.optimizer import make_optimizers, orthogonalized, rate_at
-from training.store import Store, StoreWriter
+from training.data.store import Store, StoreWriter
+from training.evaluation.metrics import evaluate, load_validation
+from training.net.average import Average
+from training.net.model import Net, attend
+from training.net.optimizer import make_optimizers, orthogonalized, rate_at
+from training.run import checkpoint, metrics_file
+from training.run.loop import Diverged, Processes, Trainer, compiles
+from training.run.warm_start import read_weights
 from training.train import main, shares
-
-ROOT = Path(__file__).parents[2]
 
 
 def make_trainer(config: Config, store: Store, folder: Path) -> Trainer:
@@ -132,8 +131,8 @@ def test_a_net_in_pieces_trains_as_a_whole_one_and_goes_on_with_any_number_of_pr
     validation = load_validation(store, config.data, model=config.model, plies=400)
     pieces, whole = (evaluate(checkpoint.load_net(tmp_path / name)[0], validation) for name in ("pieces", "whole"))
     assert pieces.move_nll == pytest.approx(whole.move_nll, abs=5e-3)  # of the averaged weights
-    reached = [line for line in record.read(tmp_path / "pieces") if line["kind"] == "validation" and line["step"] == 16]
-    alone = [line for line in record.read(tmp_path / "whole") if line["kind"] == "validation" and line["step"] == 16]
+    reached = [line for line in metrics_file.read(tmp_path / "pieces") if line["kind"] == "validation" and line["step"] == 16]
+    alone = [line for line in metrics_file.read(tmp_path / "whole") if line["kind"] == "validation" and line["step"] == 16]
     assert reached[0]["validation_move_nll"] == pytest.approx(alone[0]["validation_move_nll"], abs=5e-3)
 
 
@@ -318,7 +317,7 @@ def test_the_share_of_the_peak_is_told_where_the_peak_is_known(config: Config, s
         run = dataclasses.replace(config.run, steps=2, peak_tflops=peak)
         make_trainer(dataclasses.replace(config, run=run), store, tmp_path / name).run()
     known, unknown = (
-        [line for line in record.read(tmp_path / name) if line["kind"] == "train"] for name in ("known", "unknown")
+        [line for line in metrics_file.read(tmp_path / name) if line["kind"] == "train"] for name in ("known", "unknown")
     )
     assert all(line["mfu"] == pytest.approx(line["gflops"] / 500, abs=1e-4) for line in known)
     assert not any("mfu" in line for line in unknown)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import chess
 import numpy as np
 
-from engine.evaluation import Evaluation
+from engine.inference.evaluation import Evaluation
 from engine.search.tree import Node
 
 VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.errors import NetError
-from engine.evaluator import Evaluator, Players, Request
+from engine.inference.evaluator import Evaluator, Players, Request
 from engine.net import Net
 from engine.search.leaves import NetLeaves, line_room
 from engine.search.search import Limits, search

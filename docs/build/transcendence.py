@@ -1,0 +1,359 @@
+"""docs/transcendence.md from result files: the prose of docs/build/transcendence.md with tables, sentences and figures
+filled in.
+
+    python -m docs.build.transcendence        writes docs/transcendence.md and docs/results/transcendence/figures
+
+Knows which files the recipes leave in docs/results/transcendence and how they are told. What has not been run is named so;
+no number comes from anywhere but these files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import MatchError, TranscendenceError
+from match.play.results import write_whole
+from match.players.population import read_population
+from match.report.tables import temperature_of
+from match.studies import advantage
+
+NOT_RUN = "*not run yet*"
+EXPECTED = {"noisy": "transcends", "specialists": "transcends", "herd": "does not transcend"}
+"""What theory says of the three populations."""
+BAR_ELO = 50
+"""The lower bound that was asked of the first two."""
+
+_ROOT = Path(__file__).parents[2]
+_TEMPLATE = Path(__file__).with_name("transcendence.md")
+_PLACE = re.compile(r"\{\{([a-z][a-z-]*)(?::\s*([^}]*?))?\}\}")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One net against the best of its experts."""
+
+    name: str
+    """Folder: population, and arm (net or blind)."""
+    values: dict[str, Any]
+    """``match.statistics.verdict.as_json``."""
+
+    @property
+    def population(self) -> str:
+        """The folder that holds the arms."""
+        return self.name.partition("/")[0]
+
+    @property
+    def difference(self) -> str:
+        """Net - best expert with its interval."""
+        return interval(self.values)
+
+    @property
+    def curve(self) -> list[tuple[float, dict[str, Any]]]:
+        """Temperatures with ratings."""
+        return curve_of(self.values["ratings"], temperature_name(self.values["net"]))
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The best expert's rating in the pool of the sweep."""
+        return next((r for r in self.values["ratings"] if r["name"] == self.values["expert"]), None)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The result files."""
+
+    folder: Path
+
+    def experiments(self) -> list[Experiment]:
+        """All verdicts, the three populations first, then by name, numbers in it by their size."""
+        found = [Experiment(str(path.parent.relative_to(self.folder)), read_json(path)) for path in self._all("verdict.json")]
+        order = list(EXPECTED)
+        return sorted(found, key=lambda e: (order.index(e.population) if e.population in order else len(order), _parts(e.name)))
+
+    def experiment(self, name: str) -> Experiment | None:
+        """One of them."""
+        return next((e for e in self.experiments() if e.name == name), None)
+
+    def slope(self) -> list[tuple[float, Experiment]]:
+        """Share of random moves and what came of it, for the populations named noise-…"""
+        found = [(self._noise(e.population), e) for e in self.experiments() if e.population.startswith("noise-")]
+        return sorted(found, key=lambda point: point[0])
+
+    def _noise(self, population: str) -> float:
+        players = read_population(self.folder / population / "population.toml").values()
+        shares = [sum(w["probability"] for w in player["weakness"]) for player in players]
+        return float(sum(shares) / len(shares))
+
+    def caps(self, protocol: str) -> list[dict[str, Any]]:
+        """The human arm's nets by rating cap, by ``ours`` or the ``paper``'s protocol."""
+        found = [read_json(path) for path in self._all(f"{protocol}.json") if path.parent.name.startswith("cap-")]
+        return sorted(found, key=lambda values: int(values["notes"]["cap"]))
+
+    def _all(self, name: str) -> list[Path]:
+        return sorted(self.folder.glob(f"*/*/{name}"))
+
+
+def _parts(name: str) -> list[str | int]:
+    """Words and numbers of a name, in turns."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A result file. Raises MatchError when it is none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MatchError(f"expected a result file at {path}: {error}") from None
+    if not isinstance(values, dict):
+        raise MatchError(f"expected a result file at {path}, got other JSON")
+    return values
+
+
+def curve_of(ratings: Sequence[dict[str, Any]], net: str) -> list[tuple[float, dict[str, Any]]]:
+    """Temperatures of a net with their ratings, lowest first; those without a rating are left out."""
+    found = [(at[1], r) for r in ratings if (at := temperature_of(r["name"])) and at[0] == net and r["elo"] is not None]
+    return sorted(found, key=lambda point: point[0])
+
+
+def temperature_name(player: str) -> str:
+    """A net's name without its temperature."""
+    return (temperature_of(player) or (player, 0.0))[0]
+
+
+def interval(values: dict[str, Any]) -> str:
+    """A difference with its 95 % interval, as +79 (+58 to +100)."""
+    return f"{_signed(values['elo'])} ({_signed(values['low'])} to {_signed(values['high'])})"
+
+
+def _signed(number: float | None) -> str:
+    return "beyond measure" if number is None else f"{number:+.0f}"
+
+
+def _rated(r: dict[str, Any]) -> str:
+    if r["anchored"]:
+        return f"{r['elo']:.0f} (fixed)"
+    if r["elo"] is None:
+        return "?"
+    low, high = ("open" if bound is None else f"{bound:.0f}" for bound in (r["low"], r["high"]))
+    return f"{r['elo']:.0f} ({low} to {high})"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def verdicts(evidence: Evidence, _: str) -> str:
+    """All verdicts in one table."""
+    rows = [
+        [
+            e.name, EXPECTED.get(e.population, ""), f"**{e.values['verdict']}**", e.difference,
+            f"{e.values['games']:,}", e.values["expert"], f"{int(e.values['notes'].get('games', 0)):,}",
+            f"{float(e.values['notes'].get('minutes', 0)):g}",
+        ]
+        for e in evidence.experiments()
+    ]  # fmt: skip
+    missing = [name for name in EXPECTED if not any(e.population == name for e in evidence.experiments())]
+    rows += [[name, EXPECTED[name], NOT_RUN, "", "", "", "", ""] for name in missing]
+    head = ["experiment", "expected", "verdict", "net − best expert, Elo (95 %)", "games", "best expert", "games learnt from"]
+    return markdown([*head, "minutes of training"], rows)
+
+
+def verdict(evidence: Evidence, name: str) -> str:
+    """One verdict as a sentence."""
+    e = evidence.experiment(name)
+    if e is None:
+        return NOT_RUN
+    v = e.values
+    games = f"{v['games']:,} games, {v['score']:.1%} of the points"
+    return f"**{v['verdict']}**: {e.difference} Elo against *{v['expert']}* in {games}"
+
+
+def bars(evidence: Evidence, name: str) -> str:
+    """What was asked of a population, and what came."""
+    e = evidence.experiment(name)
+    if e is None:
+        return NOT_RUN
+    head, wanted = ["bar", "asked", "found", "passed"], EXPECTED.get(e.population)
+    if wanted == "does not transcend":
+        return markdown(head, [["verdict", wanted, e.values["verdict"], _yes(e.values["verdict"] == wanted)]])
+    low, checks = e.values["low"], e.values["temperatures"]
+    rows = [["net − best expert, 95 % lower bound", f"above +{BAR_ELO}", _signed(low), _yes(low is not None and low > BAR_ELO)]]
+    if checks is not None:
+        gain = "not known" if checks["gain"] is None else interval(checks["gain"])
+        rises = "; ".join(f"rises by {elo:.0f} from T={a:g} to {b:g}" for a, b, elo in checks["rises"])
+        rows.append(
+            ["rating falls as T rises to 1", "within errors", gain + (f", but {rises}" if rises else ""), _yes(checks["falls"])]
+        )
+        average = checks["average_minus_expert"]
+        told = "not known" if average is None else interval(average)
+        rows.append(
+            ["net at T=1 − best expert", "not above 0", told, _yes(average is not None and not checks["average_is_above"])]
+        )
+    return markdown(head, rows)
+
+
+def _yes(passed: bool) -> str:
+    return "yes" if passed else "**no**"
+
+
+def experts(evidence: Evidence, population: str) -> str:
+    """The experts' ratings in the pool with the net."""
+    found = [e for e in evidence.experiments() if e.population == population]
+    if not found:
+        return NOT_RUN
+    names = set(read_population(evidence.folder / population / "population.toml"))
+    rows = [[r["name"], f"{r['games']:,}", _rated(r)] for r in found[-1].values["ratings"] if r["name"] in names]
+    return markdown(["expert", "games", "rating (95 %)"], rows)
+
+
+def temperatures(evidence: Evidence, name: str) -> str:
+    """A net's ratings by temperature, beside its best expert's."""
+    e = evidence.experiment(name)
+    if e is None or not e.curve:
+        return NOT_RUN
+    rows = [[f"{t:g}", f"{r['games']:,}", _rated(r)] for t, r in e.curve]
+    if e.best is not None:
+        rows.append([f"*{e.best['name']}*", f"{e.best['games']:,}", _rated(e.best)])
+    return markdown(["temperature", "games", "rating (95 %)"], rows)
+
+
+def slope(evidence: Evidence, _: str) -> str:
+    """Noise against gain."""
+    rows = [
+        [f"{p:.0%}", e.name.partition("/")[2], e.difference, f"**{e.values['verdict']}**", f"{e.values['games']:,}"]
+        for p, e in evidence.slope()
+    ]
+    return markdown(["random moves", "arm", "net − best expert, Elo (95 %)", "verdict", "games"], rows) if rows else NOT_RUN
+
+
+def human(evidence: Evidence, protocol: str) -> str:
+    """Ratings by cap and temperature."""
+    found = evidence.caps(protocol)
+    if not found:
+        return NOT_RUN
+    curves = [dict(curve_of(values["ratings"], f"cap {values['notes']['cap']}")) for values in found]
+    head = ["temperature", *(f"cap {v['notes']['cap']}, {v['notes']['games']} games" for v in found)]
+    steps = sorted({t for curve in curves for t in curve})
+    return markdown(head, [[f"{t:g}", *(_with_glicko(curve.get(t)) for curve in curves)] for t in steps])
+
+
+def _with_glicko(r: dict[str, Any] | None) -> str:
+    if r is None:
+        return ""
+    return _rated(r) + (f"; Glicko-2 {r['glicko']:.0f} ± {r['glicko_error']:.0f}" if "glicko" in r else "")
+
+
+def one_net(evidence: Evidence, _: str) -> str:
+    """One net told several ratings, at two temperatures."""
+    path = evidence.folder / "one-net" / "curve.json"
+    if not path.is_file():
+        return NOT_RUN
+    ratings = read_json(path)["ratings"]
+    names = sorted({at[0] for r in ratings if (at := temperature_of(r["name"]))}, key=lambda name: int(name.split()[-1]))
+    rows = []
+    for name in names:
+        curve = dict(curve_of(ratings, name))
+        rows.append([name.removeprefix("told "), *(_rated(curve[t]) if t in curve else "?" for t in (1.0, 0.001))])
+    return markdown(["rating told", "at T=1", "at T=0.001"], rows)
+
+
+def gains(evidence: Evidence, name: str) -> str:
+    """Expected reward by temperature."""
+    path = evidence.folder / name / "advantage.json"
+    if not path.is_file():
+        return NOT_RUN
+    return f"```text\n{advantage.table(advantage.from_json(read_json(path)))}\n```"
+
+
+def boards(evidence: Evidence, name: str) -> str:
+    """Pictures of example boards."""
+    found = sorted((evidence.folder / name / "boards").glob("*.svg"))
+    return "\n\n".join(f"![{path.stem}]({_link(evidence, path)})" for path in found) or NOT_RUN
+
+
+def picture(evidence: Evidence, name: str) -> str:
+    """A figure, where it has been made."""
+    path = evidence.folder / name
+    return f"![{path.stem}]({_link(evidence, path)})" if path.is_file() else NOT_RUN
+
+
+def text_of(evidence: Evidence, name: str) -> str:
+    """A text file as it is."""
+    path = evidence.folder / name
+    return f"```text\n{path.read_text(encoding='utf-8').strip()}\n```" if path.is_file() else NOT_RUN
+
+
+def settings(evidence: Evidence, _: str) -> str:
+    """How each experiment was made."""
+    keys = ["games", "minutes", "training_seconds", "preset", "options", "date", "commit", "machine"]
+    rows = [[e.name, *(str(e.values["notes"].get(key, "")) for key in keys)] for e in evidence.experiments()]
+    return markdown(["experiment", *(key.replace("_", " ") for key in keys)], rows) if rows else NOT_RUN
+
+
+def surprises(evidence: Evidence, _: str) -> str:
+    """Where the verdict is not what theory says."""
+    found = [e for e in evidence.experiments() if e.population in EXPECTED]
+    other = [e for e in found if e.values["verdict"] != EXPECTED[e.population]]
+    if not found:
+        return NOT_RUN
+    lines = [f'- *{e.name}*: expected "{EXPECTED[e.population]}", found {verdict(evidence, e.name)}' for e in other]
+    return "\n".join(lines) or "None: every verdict is the expected one."
+
+
+def _link(evidence: Evidence, path: Path) -> str:
+    return f"results/{evidence.folder.name}/{path.relative_to(evidence.folder).as_posix()}"
+
+
+_FILLS: dict[str, Callable[[Evidence, str], str]] = {
+    "verdicts": verdicts, "verdict": verdict, "bars": bars, "experts": experts, "temperatures": temperatures, "slope": slope,
+    "human": human, "one-net": one_net, "advantage": gains, "boards": boards, "picture": picture, "text": text_of,
+    "settings": settings, "surprises": surprises,
+}  # fmt: skip
+
+
+def page(template: str, evidence: Evidence) -> str:
+    """The whole page. Raises MatchError for a place that nothing can fill."""
+
+    def fill(place: re.Match[str]) -> str:
+        if place[1] not in _FILLS:
+            raise MatchError(f"expected a place of {', '.join(_FILLS)}, got {place[0]!r}")
+        return _FILLS[place[1]](evidence, place[2] or "")
+
+    return _PLACE.sub(fill, template)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write figures and page; returns the exit status."""
+    options = argparse.ArgumentParser(
+        prog="python -m docs.build.transcendence", description="docs/transcendence.md from result files."
+    )
+    options.add_argument("--results", type=Path, default=_ROOT / "docs" / "results" / "transcendence")
+    options.add_argument("--out", type=Path, default=_ROOT / "docs" / "transcendence.md")
+    options.add_argument("--no-figures", action="store_true", help="only the page")
+    arguments = options.parse_args(argv)
+    evidence = Evidence(arguments.results)
+    try:
+        if not arguments.no_figures:
+            from docs.build.transcendence_figures import draw
+
+            for path in draw(evidence):
+                print(path)
+        write_whole(arguments.out, page(_TEMPLATE.read_text(encoding="utf-8"), evidence))
+    except (TranscendenceError, OSError) as error:
+        print(f"transcendence: {error}", file=sys.stderr)
+        return 2
+    print(arguments.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The figures of docs/transcendence.md, as PNG in the results' folder: verdicts, temperature, noise, rating caps, gains.
+
+Knows matplotlib and ``docs.build.transcendence.Evidence``. Draws only what has been run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from docs.build.transcendence import Evidence, Experiment, curve_of, read_json
+from match.studies import advantage
+
+_COLOURS = {"transcends": "C2", "does not transcend": "C3", "undecided": "C7"}
+
+
+def draw(evidence: Evidence) -> list[Path]:
+    """Make all figures for which there are results; returns their paths."""
+    folder = evidence.folder / "figures"
+    makers: dict[str, Callable[[Evidence], Figure | None]] = {
+        "verdicts": _verdicts, "temperature": _temperature, "noise": _noise, "caps": _caps,
+    }  # fmt: skip
+    made: list[Path] = []
+    for name, make in makers.items():
+        figure = make(evidence)
+        if figure is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            figure.savefig(folder / f"{name}.png", metadata={"Software": None})  # the same picture whatever the version
+            made.append(folder / f"{name}.png")
+    for path in sorted(evidence.folder.glob("*/*/advantage.json")):
+        picture = path.with_suffix(".png")
+        picture.write_bytes(advantage.figure(advantage.from_json(read_json(path))))
+        made.append(picture)
+    return made
+
+
+def _axes(width: float = 8.0, height: float = 4.4) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    return figure, figure.subplots()
+
+
+def _verdicts(evidence: Evidence) -> Figure | None:
+    """Net - best expert with its interval, an experiment a line."""
+    found = [e for e in evidence.experiments() if e.values["elo"] is not None]
+    if not found:
+        return None
+    figure, axes = _axes(height=1.4 + 0.45 * len(found))
+    for place, e in enumerate(reversed(found)):
+        low, high = _bounds(e)
+        colour = _COLOURS[e.values["verdict"]]
+        axes.plot([low, high], [place, place], "-", color=colour, linewidth=3)
+        axes.plot(e.values["elo"], place, "o", color=colour)
+        axes.annotate(e.values["verdict"], (high, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set_yticks(range(len(found)), [e.name for e in reversed(found)])
+    axes.set(xlabel="net at temperature 0.001 minus its best expert, head to head (Elo, 95 %)")
+    axes.margins(x=0.2, y=0.2)
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def _bounds(e: Experiment) -> tuple[float, float]:
+    elo, low, high = (e.values[key] for key in ("elo", "low", "high"))
+    return elo - 400 if low is None else low, elo + 400 if high is None else high
+
+
+def _temperature(evidence: Evidence) -> Figure | None:
+    """Rating minus the best expert's by temperature, a line a net of the three populations."""
+    found = [e for e in evidence.experiments() if e.curve and e.best and e.best["elo"] is not None]
+    found = [e for e in found if not e.population.startswith("noise-")]
+    if not found:
+        return None
+    figure, axes = _axes()
+    steps = sorted({t for e in found for t, _ in e.curve})
+    for i, e in enumerate(found):
+        base = e.best["elo"] if e.best else 0.0
+        _band(axes, [(steps.index(t), r) for t, r in e.curve], base=base, colour=f"C{i % 10}", label=e.name)
+    axes.axhline(0, color="0.3", linewidth=0.8)
+    axes.set_xticks(range(len(steps)), [f"{t:g}" for t in steps])
+    axes.set(xlabel="temperature", ylabel="Elo above the best expert, 95 % band")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _band(axes: Any, points: Sequence[tuple[int, dict[str, Any]]], *, base: float, colour: str, label: str) -> None:
+    x = [place for place, _ in points]
+    elo = [r["elo"] - base for _, r in points]
+    low = [max((-math.inf if r["low"] is None else r["low"]) - base, y - 400) for (_, r), y in zip(points, elo, strict=True)]
+    high = [min((math.inf if r["high"] is None else r["high"]) - base, y + 400) for (_, r), y in zip(points, elo, strict=True)]
+    axes.plot(x, elo, "o-", color=colour, label=label)
+    axes.fill_between(x, low, high, color=colour, alpha=0.15)
+
+
+def _noise(evidence: Evidence) -> Figure | None:
+    """Where transcendence begins and ends."""
+    found = [(p, e) for p, e in evidence.slope() if e.values["elo"] is not None]
+    if not found:
+        return None
+    figure, axes = _axes()
+    for arm, marker in (("net", "o"), ("blind", "s")):
+        points = [(100 * p, e) for p, e in found if e.name.endswith(f"/{arm}")]
+        if points:
+            bounds = [_bounds(e) for _, e in points]
+            elo = [e.values["elo"] for _, e in points]
+            errors = [[y - low for y, (low, _) in zip(elo, bounds, strict=True)],
+                      [high - y for y, (_, high) in zip(elo, bounds, strict=True)]]  # fmt: skip
+            axes.errorbar([p for p, _ in points], elo, errors, fmt=f"{marker}-", capsize=3, label=arm)
+    axes.axhline(0, color="0.3", linewidth=0.8)
+    axes.set(xlabel="random moves of every expert, %", ylabel="net − best expert (Elo, bars: 95 %)")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _caps(evidence: Evidence) -> Figure | None:
+    """The human arm: rating by temperature for each cap, by our protocol."""
+    found = evidence.caps("ours")
+    curves = {v["notes"]["cap"]: curve_of(v["ratings"], f"cap {v['notes']['cap']}") for v in found}
+    steps = sorted({t for curve in curves.values() for t, _ in curve})
+    if not steps:
+        return None
+    figure, axes = _axes()
+    for i, (cap, curve) in enumerate(curves.items()):
+        _band(axes, [(steps.index(t), r) for t, r in curve], base=0.0, colour=f"C{i}", label=f"cap {cap}")
+    axes.set_xticks(range(len(steps)), [f"{t:g}" for t in steps])
+    axes.set(xlabel="temperature", ylabel="rating on Stockfish's scale (band: 95 %)")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,1 @@
+"""The commands of bin/match, a module each."""

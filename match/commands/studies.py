@@ -1,0 +1,87 @@
+"""What the commands that look into a net's choices do: where low temperature gains, and how it shifts single boards.
+
+Knows folders, the net and Stockfish as the judge. Does not know what is measured (``match.studies.advantage``,
+``match.studies.boards``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import chess
+
+from engine.errors import MatchError
+from engine.inference.evaluation import Evaluation
+from engine.inference.evaluator import Players, Request
+from match.commands.play import cast
+from match.play.results import read_results, write_whole
+from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
+from match.players.player import NetPlayer, go_command
+from match.studies import advantage, boards
+
+_BATCH = 32
+
+
+def evaluate(player: NetPlayer, positions: Sequence[chess.Board]) -> list[Evaluation]:
+    """What the net makes of each position, with its game and the player's rating."""
+    evaluator = player.evaluator
+    told = Players(player.rating, player.rating, player.scale if player.rating else 0)
+    found: list[Evaluation] = []
+    for begin in range(0, len(positions), _BATCH):
+        part = positions[begin : begin + _BATCH]
+        found += evaluator.evaluate([Request(board, evaluator.new_game(), told) for board in part])
+    return found
+
+
+def gains(arguments: argparse.Namespace) -> None:
+    """``advantage``: what the net's moves are worth at several temperatures, in states of games that were played."""
+    stockfish = find_stockfish()
+    if stockfish is None:
+        raise MatchError(f"expected Stockfish to judge the moves. {INSTALL_STOCKFISH}")
+    path: Path = arguments.folder / "results.jsonl"
+    if not path.is_file():
+        raise MatchError(f"expected the folder of a match (with results.jsonl), got {arguments.folder}")
+    player = cast(arguments).net(arguments.net, 1.0)
+    states = advantage.draw_states(read_results(path), count=arguments.states, seed=arguments.seed)
+    rewards = _judged(states, stockfish, limit=arguments.limit, workers=arguments.workers)
+    found = advantage.measure(evaluate(player, states), rewards, advantage.TEMPERATURES)
+    notes = {"net": player.evaluator.net.info.name, "limit": arguments.limit, "seed": arguments.seed}
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_whole(arguments.out / "advantage.json", json.dumps(advantage.as_json(found, **notes)) + "\n")
+    write_whole(arguments.out / "advantage.txt", advantage.table(found) + "\n")
+    print(advantage.table(found))
+    try:
+        (arguments.out / "advantage.png").write_bytes(advantage.figure(found))
+    except ImportError:
+        print("no figure: matplotlib is missing; pip install matplotlib", file=sys.stderr)
+
+
+def _judged(states: Sequence[chess.Board], stockfish: str, *, limit: str, workers: int) -> list[dict[chess.Move, float]]:
+    go, setup = go_command(limit), Setup((stockfish,), (("UCI_ShowWDL", "true"), ("Hash", "16")))
+    engines: list[Engine] = []
+    try:
+        for _ in range(workers):
+            engines.append(Engine(setup))  # noqa: PERF401 (those that started must be closed when a later one does not)
+        return advantage.judge_states(states, [advantage.asks(engine, go) for engine in engines])
+    except EngineFailure as failure:
+        raise MatchError(f"expected Stockfish to judge the moves: it {failure}") from None
+    finally:
+        for engine in engines:
+            engine.close()
+
+
+def examples(arguments: argparse.Namespace) -> None:
+    """``boards``: example positions as SVG, with the net's moves at several temperatures."""
+    player = cast(arguments).net(arguments.net, 1.0)
+    chosen = boards.read_examples(arguments.positions)
+    if player.evaluator.net.info.blind:  # it knows positions only by their games
+        chosen = [example for example in chosen if example.board.root().fen() == chess.STARTING_FEN]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for example, evaluation in zip(chosen, evaluate(player, [e.board for e in chosen]), strict=True):
+        path = arguments.out / f"{example.slug}.svg"
+        write_whole(path, boards.picture(example, evaluation))
+        print(path)

@@ -1,0 +1,1 @@
+"""Games are played: openings, schedule, rules, and results on disk."""

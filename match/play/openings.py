@@ -1,0 +1,154 @@
+"""Openings: short lines that games start from, each played from both sides.
+
+    match/play/book.txt holds one line of UCI moves an opening, made by ``match book`` from games that the project's own net
+    played, kept where Stockfish finds the position level.
+
+Knows where openings come from and how to tell balanced ones. Does not know matches.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import chess
+import chess.engine
+import chess.pgn
+import numpy as np
+
+from engine.errors import MatchError
+from engine.inference.evaluator import Evaluator, Request
+from engine.inference.sampling import Sampling, choose
+
+BOOK = Path(__file__).parent / "book.txt"
+BALANCE_CP = 60
+"""An opening is kept when Stockfish gives neither side more than this."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A start and some moves."""
+
+    name: str
+    fen: str
+    moves: tuple[str, ...]
+    """UCI."""
+
+    def board(self) -> chess.Board:
+        """The position after the moves, with them on its stack."""
+        board = chess.Board(self.fen)
+        for move in self.moves:
+            board.push_uci(move)
+        return board
+
+
+def choose_openings(choice: str | Path, *, pairs: int, seed: int) -> list[Opening]:
+    """The openings that a command line chose: a file, ``start`` (the initial position alone) or ``random:PLIES`` (as many
+    different ones as there are pairs, each of so many random moves)."""
+    text = str(choice)
+    if text == "start":
+        return [Opening("start", chess.STARTING_FEN, ())]
+    if text.startswith("random:"):
+        plies = text.removeprefix("random:")
+        if not plies.isdigit() or not 1 <= int(plies) <= 20:
+            raise MatchError(f"expected --openings random:PLIES with 1 to 20 plies, got {text!r}")
+        return random_openings(int(plies), count=pairs, seed=seed)
+    return load_openings(Path(choice))
+
+
+def random_openings(plies: int, *, count: int, seed: int) -> list[Opening]:
+    """Different openings of random legal moves (fewer where there are not so many), the first ones the same for every
+    ``count``. Unbalanced, so only sense in pairs."""
+    draws = random.Random(f"openings {seed}")
+    seen: dict[tuple[str, ...], None] = {}
+    for _ in range(20 * count):
+        if len(seen) == count:
+            break
+        board = chess.Board()
+        while board.ply() < plies and (legal := list(board.legal_moves)):
+            board.push(draws.choice(legal))
+        if any(board.generate_legal_moves()):
+            seen.setdefault(tuple(move.uci() for move in board.move_stack))
+    return [Opening(f"random {i}", chess.STARTING_FEN, moves) for i, moves in enumerate(seen, 1)]
+
+
+def load_openings(path: Path = BOOK) -> list[Opening]:
+    """Openings of a .pgn, .epd (or .fen) or book file. Raises MatchError when there is none or one is illegal."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise MatchError(f"expected an opening book at {path}: {error.strerror or error}") from None
+    readers = {".pgn": _from_pgn, ".epd": _from_epd, ".fen": _from_epd}
+    openings = list(readers.get(path.suffix.lower(), _from_lines)(text, path))
+    if not openings:
+        raise MatchError(f"expected openings in {path}, found none; give a PGN, an EPD or lines of UCI moves")
+    return openings
+
+
+def _from_lines(text: str, path: Path) -> Iterator[Opening]:
+    for number, line in enumerate(text.splitlines(), 1):
+        moves = tuple(line.partition("#")[0].split())
+        if moves:
+            opening = Opening(f"{path.stem} {number}", chess.STARTING_FEN, moves)
+            try:
+                opening.board()
+            except ValueError as error:
+                raise MatchError(f"{path}, line {number}: expected legal UCI moves, {error}") from None
+            yield opening
+
+
+def _from_epd(text: str, path: Path) -> Iterator[Opening]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            try:
+                board = _position(line)
+            except ValueError as error:
+                raise MatchError(f"{path}, line {number}: expected EPD or FEN, {error}") from None
+            if not board.is_valid():
+                raise MatchError(f"{path}, line {number}: expected a position that a game can reach, got {line.strip()!r}")
+            yield Opening(f"{path.stem} {number}", board.fen(), ())
+
+
+def _position(line: str) -> chess.Board:
+    """A board from a FEN of six fields, or from an EPD with any operations."""
+    fields = line.split()
+    if len(fields) == 6 and fields[4].isdigit() and fields[5].isdigit():
+        return chess.Board(line)
+    return chess.Board.from_epd(line)[0]
+
+
+def _from_pgn(text: str, path: Path) -> Iterator[Opening]:
+    file = io.StringIO(text)
+    number = 0
+    while (game := chess.pgn.read_game(file)) is not None:
+        number += 1
+        if game.errors:
+            raise MatchError(f"{path}, game {number}: expected legal moves, {game.errors[0]}")
+        moves = tuple(move.uci() for move in game.mainline_moves())
+        yield Opening(f"{path.stem} {number}", game.board().fen(), moves)
+
+
+def make_book(evaluator: Evaluator, stockfish: str, *, lines: int, plies: int, seed: int) -> Iterator[Opening]:
+    """Different level openings, drawn from the net at temperature 1 and checked by Stockfish at depth 12."""
+    draws = np.random.default_rng(seed)
+    seen: set[str] = set()
+    with chess.engine.SimpleEngine.popen_uci(stockfish) as judge:
+        while len(seen) < lines:
+            board, cache = chess.Board(), evaluator.new_game()
+            while board.ply() < plies and not board.is_game_over():
+                evaluation = evaluator.evaluate([Request(board, cache)])[0]
+                board.push(choose(evaluation, board, Sampling(temperature=1.0), random=draws).move)
+            if board.epd() in seen or not _is_level(judge, board):
+                continue
+            seen.add(board.epd())
+            yield Opening(f"book {len(seen)}", chess.STARTING_FEN, tuple(move.uci() for move in board.move_stack))
+
+
+def _is_level(judge: chess.engine.SimpleEngine, board: chess.Board) -> bool:
+    if board.is_check() or board.is_game_over():
+        return False
+    score = judge.analyse(board, chess.engine.Limit(depth=12))["score"].white().score(mate_score=10000)
+    return score is not None and abs(score) <= BALANCE_CP

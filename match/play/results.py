@@ -1,0 +1,147 @@
+"""The results file: one JSON line a game, on disk before the next is begun, so that a killed match goes on.
+
+Knows how lines are written, read and checked against a schedule, and what a match must have in common with its earlier
+part. Does not know how games are played.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from engine.errors import MatchError
+from engine.machine import lock
+from match.play.game import WHITE_POINTS, Played
+from match.play.schedule import Fixture
+
+_SYNC_S = 1.0  # a kill loses nothing that was written; only a power cut needs the disk to be told, and not every time
+
+
+class Results:
+    """The results of one match, in a folder of its own."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
+        self.path = folder / "results.jsonl"
+        self._synced_s = 0.0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise MatchError(f"cannot keep results in {folder}: {error.strerror or error}; give --out another folder") from None
+        try:
+            # Two matches in one folder would play the same games twice; without locks, reading finds games counted twice.
+            if not lock(self._file):
+                raise MatchError(f"another match is writing to {folder}; wait for it, or give --out another folder")
+            _check_settings(folder / "match.json", settings)
+            _mend(self.path, self._file)
+            self.played = read_results(self.path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def missing(self, schedule: Sequence[Fixture]) -> list[Fixture]:
+        """What is left to play. Raises MatchError when the file belongs to another schedule."""
+        wanted = {f.number: f for f in schedule}
+        for game in self.played:
+            f = wanted.get(game.number)
+            if f is None or (f.white, f.black, f.opening.name) != (game.white, game.black, game.opening):
+                raise MatchError(f"{self.path} holds games of another match; give --out another folder, or remove it")
+        done = {game.number for game in self.played}
+        return [f for f in schedule if f.number not in done]
+
+    def add(self, game: Played) -> None:
+        """Append one game. Raises MatchError when the disk is full."""
+        line = json.dumps(asdict(game)).encode() + b"\n"
+        try:
+            written = self._file.write(line)
+            if written != len(line):
+                raise OSError(28, "No space left on device")
+            if time.monotonic() > self._synced_s + _SYNC_S:
+                os.fsync(self._file.fileno())
+                self._synced_s = time.monotonic()
+        except OSError as error:
+            raise MatchError(
+                f"cannot write {self.path}: {error.strerror or error}; the games so far are kept: free some room and give "
+                f"the same command again"
+            ) from None
+        self.played.append(game)
+
+    def close(self) -> None:
+        """Nothing more will be added."""
+        self._file.close()
+
+
+def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:
+    """A match goes on only with what it began with: games of other settings in one table would be a lie."""
+    if settings is None:
+        return
+    text = json.dumps(settings, indent=1, sort_keys=True)
+    if not path.exists():
+        write_whole(path, text + "\n")
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(before, dict):
+            raise ValueError
+    except ValueError:
+        raise MatchError(f"{path} is damaged; give --out another folder, or remove this one") from None
+    now = json.loads(text)
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if changed:
+        told = "; ".join(f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}" for key in changed)
+        raise MatchError(f"{path.parent} holds a match with other settings ({told}); give --out another folder")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A file that is there whole or not at all. Raises MatchError when the disk is full."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise MatchError(f"cannot write {path}: {error.strerror or error}; free some room and give the command again") from None
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 200 else text[:200] + " …"
+
+
+def _mend(path: Path, file: IO[bytes]) -> None:
+    """Drop a last line that a kill cut short. Only for who holds the lock: to anyone else it is a line being written."""
+    with path.open("rb") as reading:
+        size = reading.seek(0, os.SEEK_END)
+        reading.seek(0)
+        whole = reading.read(size).rfind(b"\n") + 1
+    if whole != size:
+        file.truncate(whole)  # nothing is copied, so a full disk is no obstacle
+
+
+def read_results(path: Path) -> list[Played]:
+    """The games of a results file, which is left as it is; a last line without an end is still being written, and no game
+    yet. Raises MatchError for a file that is none, or that counts a game twice."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise MatchError(f"expected the results of a match at {path}: {error.strerror or error}") from None
+    games = list(_games(path, raw[: raw.rfind(b"\n") + 1]))
+    if len({game.number for game in games}) != len(games):
+        raise MatchError(f"{path} holds a game twice: two matches wrote to it at once? Give --out another folder")
+    return games
+
+
+def _games(path: Path, raw: bytes) -> Iterator[Played]:
+    for number, line in enumerate(raw.splitlines(), 1):
+        try:
+            game = Played(**json.loads(line))
+            valid = game.result in WHITE_POINTS and isinstance(game.moves, str)
+        except (ValueError, TypeError) as error:
+            raise MatchError(f"{path}, line {number}: expected a game of this program, {error}") from None
+        if not valid:
+            raise MatchError(f"{path}, line {number}: expected a finished game, got result {game.result!r}")
+        yield game

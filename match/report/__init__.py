@@ -1,0 +1,1 @@
+"""Results become tables, PGN, plots and pages."""

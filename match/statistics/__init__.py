@@ -1,0 +1,1 @@
+"""Scores become ratings, intervals and verdicts. Pure arithmetic."""

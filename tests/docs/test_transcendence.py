@@ -1,0 +1,107 @@
+"""The page of docs/transcendence.md: every number from a file, and nothing claimed that was not run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from docs.build.transcendence import Evidence, main, page
+from engine.errors import MatchError
+from match.statistics.verdict import as_json, curve_as_json, judge
+from match.studies import advantage
+from tests.match.statistics.test_verdict import EXPERT, NET, curve, simulated
+from tests.paths import ROOT
+
+TEMPLATE = (ROOT / "docs" / "build" / "transcendence.md").read_text(encoding="utf-8")
+POPULATION = '[[player]]\nname = "expert 1"\nbuiltin = "random"\nweakness = [{ error = "random", probability = %s }]\n'
+
+
+def experiment(results: Path, name: str, elo: float, *, noise: float = 0.3) -> dict[str, Any]:
+    """Files that recipes/transcendence.sh would leave."""
+    folder = results / name
+    folder.mkdir(parents=True)
+    pool = curve((0.001, 950), (0.5, 900), (1, 650))
+    found = judge(simulated(elo, pairs=400), net=NET, expert=EXPERT, pool=pool)
+    found.notes.update(games="60000", minutes="45", preset="laptop")
+    (folder / "verdict.json").write_text(json.dumps(as_json(found)))
+    (folder.parent / "population.toml").write_text(POPULATION % noise)
+    return as_json(found)
+
+
+def test_nothing_run_nothing_claimed(tmp_path: Path) -> None:
+    text = page(TEMPLATE, Evidence(tmp_path))
+    assert "{{" not in text
+    assert text.count("*not run yet*") >= 20
+    assert not re.search(r"\*\*(transcends|does not transcend|undecided)\*\*", text)
+    assert not re.search(r"[+−-]\d+ \(", text)
+
+
+def test_verdicts_are_told_with_their_numbers(tmp_path: Path) -> None:
+    noisy = experiment(tmp_path, "noisy/net", 100)
+    experiment(tmp_path, "herd/net", -100)
+    text = page(TEMPLATE, Evidence(tmp_path))
+    assert f"**transcends**: {noisy['elo']:+.0f} ({noisy['low']:+.0f} to {noisy['high']:+.0f}) Elo" in text
+    assert "| herd/net | does not transcend | **does not transcend** |" in text
+    assert "| verdict | does not transcend | does not transcend | yes |" in text
+    assert "| specialists | transcends | *not run yet* |" in text
+    assert f"| net − best expert, 95 % lower bound | above +50 | {noisy['low']:+.0f} | yes |" in text
+    assert text.count("95 % lower bound") == 1
+    assert "| rating falls as T rises to 1 | within errors | +300 (+265 to +335) | yes |" in text
+    assert "None: every verdict is the expected one." in text
+    assert "| 0.5 | 200 | 900 (875 to 925) |" in text
+
+
+def test_a_verdict_against_theory_is_not_hidden(tmp_path: Path) -> None:
+    noisy = experiment(tmp_path, "noisy/net", -100)
+    text = page(TEMPLATE, Evidence(tmp_path))
+    assert f"| net − best expert, 95 % lower bound | above +50 | {noisy['low']:+.0f} | **no** |" in text
+    assert '*noisy/net*: expected "transcends", found **does not transcend**' in text
+
+
+def test_the_slope_goes_by_noise_and_figures_are_drawn(tmp_path: Path) -> None:
+    for noise, elo in ((0.4, 60), (0.05, -200), (0.2, 0)):
+        experiment(tmp_path, f"noise-{noise * 100:.0f}/net", elo, noise=noise)
+    evidence = Evidence(tmp_path)
+    assert [p for p, _ in evidence.slope()] == [0.05, 0.2, 0.4]
+    assert page("{{slope}}", evidence).splitlines()[2].startswith("| 5% | net | -")
+    experiment(tmp_path, "specialists/net", 100)
+    rewards = advantage.Advantage((0.001, 0.75, 1.0), np.random.default_rng(1).random((20, 3)), np.full((3, 3), 0.5))
+    (tmp_path / "specialists/net/advantage.json").write_text(json.dumps(advantage.as_json(rewards)))
+    assert main(["--results", str(tmp_path), "--out", str(tmp_path / "page.md")]) == 0
+    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"verdicts.png", "temperature.png", "noise.png"}
+    text = (tmp_path / "page.md").read_text()
+    assert "figures/noise.png)" in text
+    assert "specialists/net/advantage.png)" in text
+    assert "20 states, one a game" in text
+
+
+def test_people(tmp_path: Path) -> None:
+    pool = curve((0.001, 1100), (1, 700))
+    for cap in (1500, 1000):
+        renamed = [r if r.name == EXPERT else type(r)(**{**vars(r), "name": r.name.replace("net", f"cap {cap}")}) for r in pool]
+        folder = tmp_path / "human" / f"cap-{cap}"
+        folder.mkdir(parents=True)
+        values = curve_as_json(renamed, {}, {"cap": str(cap), "games": "26,075"})
+        (folder / "ours.json").write_text(json.dumps(values))
+    lines = page("{{human: ours}}", Evidence(tmp_path)).splitlines()
+    assert lines[0] == "| temperature | cap 1000, 26,075 games | cap 1500, 26,075 games |"
+    assert lines[2] == "| 0.001 | 1100 (1075 to 1125) | 1100 (1075 to 1125) |"
+
+
+def test_places_that_nothing_fills_and_broken_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MatchError, match="expected a place of"):
+        page("{{nonsense: x}}", Evidence(tmp_path))
+    experiment(tmp_path, "noisy/net", 0)
+    (tmp_path / "noisy/net/verdict.json").write_text("{")
+    with pytest.raises(MatchError, match="expected a result file"):
+        page(TEMPLATE, Evidence(tmp_path))
+
+
+def test_the_committed_page_is_that_of_the_committed_results() -> None:
+    made = page(TEMPLATE, Evidence(ROOT / "docs" / "results" / "transcendence"))
+    assert (ROOT / "docs" / "transcendence.md").read_text(encoding="utf-8") == made, "run: python -m docs.build.transcendence"

@@ -1,0 +1,202 @@
+"""The command line: each command once, and each mistake answered with one clear line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from match.__main__ import parser
+from match.commands import play as commands
+from match.play import openings, results
+from match.play.results import read_results
+from match.players import client as engines
+from match.players.player import LEVEL_BY_DEPTH_ELO
+from tests.match.conftest import needs_stockfish
+
+Command = Callable[[Sequence[object]], tuple[int, str, str]]
+QUICK = ["--most-moves", 12, "--workers", 1]
+
+
+@needs_stockfish
+def test_play_makes_tables_pgn_page_and_goes_on(command: Command, random_net: Path, tmp_path: Path) -> None:
+    words = ["--net", random_net, "--levels", 0, "--out", tmp_path / "m", *QUICK]
+    status, text, error = command([*words, "--games", 2])
+    assert status == 0
+    assert "net random (fp32, cpu), conditioned on rating 1500" in error
+    assert "random T=0.001 - Stockfish level 0 depth=1" in text
+    assert "CCRL; level 0 with 0.1 s a move = 1320" in text
+    assert {p.name for p in (tmp_path / "m").iterdir()} >= {
+        "games.pgn",
+        "table.txt",
+        "index.html",
+        "results.jsonl",
+        "match.json",
+    }
+    first = read_results(tmp_path / "m" / "results.jsonl")
+    status, text, _ = command([*words, "--games", 6])
+    assert status == 0
+    games = read_results(tmp_path / "m" / "results.jsonl")
+    assert len(games) == 12
+    assert games[: len(first)] == first
+    status, _, error = command([*words, "--games", 6, "--seed", 2])
+    assert status == 2
+    assert "holds a match with other settings" in error
+    assert "seed was 1, is 2" in error
+
+
+def test_without_stockfish_the_built_in_players_stand_in(
+    command: Command, random_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "find_stockfish", lambda: None)
+    words = ["play", "--net", random_net, "--games", 2, "--no-page", "--out", tmp_path / "m", *QUICK]
+    status, text, error = command(words)
+    assert status == 0
+    assert "No Stockfish found. Install it: apt install stockfish" in error
+    for name in ("random mover", "greedy capturer", "random sampled"):
+        assert f"random T=0.001 - {name}" in text
+
+
+def test_sweep_has_the_papers_temperatures(command: Command, random_net: Path, tmp_path: Path) -> None:
+    words = ["sweep", "--net", random_net, "--levels", "--games", 2, "--no-page", "--out", tmp_path / "m", *QUICK]
+    status, text, _ = command(words)
+    assert status == 0
+    for t in ("0.001", "0.01", "0.1", "0.3", "0.5", "0.75", "1", "1.5"):
+        assert re.search(rf"random T={re.escape(t)} - random mover +\d", text)
+
+
+def test_opponents_that_meet_tie_the_ratings(command: Command, random_net: Path, tmp_path: Path) -> None:
+    words = ["play", "--net", random_net, "--levels", "--builtin", "random", "greedy", "--games", 4, "--no-page", *QUICK]
+    assert "greedy capturer - random mover" not in "".join(command([*words, "--out", tmp_path / "a"])[1:])
+    status, text, _ = command([*words, "--opponents-meet", "--out", tmp_path / "b"])
+    assert status == 0
+    assert "12 games" in text
+
+
+def test_versus_stops_when_the_test_decides(command: Command, tmp_path: Path) -> None:
+    words = ["versus", "greedy", "random", "--games", 400, "--sprt", "--elo1", 150, "--openings", "random:4", "--no-page"]
+    status, text, _ = command([*words, "--out", tmp_path / "m", "--workers", 1])
+    assert status == 0
+    assert "greedy capturer - random mover:" in text
+    assert "verdict: stronger" in text
+    played = len(read_results(tmp_path / "m" / "results.jsonl"))
+    assert played < 200
+    status, text, _ = command([*words, "--out", tmp_path / "m", "--workers", 1])
+    assert "verdict: stronger" in text
+    assert len(read_results(tmp_path / "m" / "results.jsonl")) == played  # decided is decided
+
+
+def test_robin_and_generate_and_report(command: Command, tmp_path: Path) -> None:
+    population = tmp_path / "p.toml"
+    population.write_text("".join(f'[[player]]\nname = "r{i}"\nbuiltin = "random"\n' for i in range(3)))
+    status, text, _ = command(["robin", population, "--games", 4, "--no-page", "--out", tmp_path / "a", *QUICK])
+    assert status == 0
+    assert "12 games" in text
+    status, text, _ = command(["generate", population, "greedy", "--games", 20, "--no-page", "--out", tmp_path / "b", *QUICK])
+    assert "24 games" in text  # six pairings, whole opening pairs
+    status, text, _ = command(["report", tmp_path / "a", tmp_path / "b", "--anchor", "r0=500", "--out", tmp_path / "c"])
+    assert status == 0
+    assert "36 games" in text
+    assert "=500" in text
+    assert (tmp_path / "c" / "index.html").is_file()
+
+
+@needs_stockfish
+def test_anchors_and_equality(command: Command, tmp_path: Path) -> None:
+    common = ["--no-page", "--workers", 2, "--levels", 0, 1]
+    status, text, _ = command(["anchors", *common, "--games", 8, "--most-moves", 20, "--out", tmp_path / "a"])
+    assert status == 0
+    assert re.search(r"Stockfish level 1 depth=2 +\d+ +-?\d+ to \d+ +1468 +[+-]\d+", text)
+    status, text, _ = command(["equality", *common, "--games", 4, "--most-moves", 3, "--out", tmp_path / "b"])
+    assert status == 0
+    assert "Stockfish level 0 depth=1 - Stockfish level 0 movetime=100:" in text
+    assert "all by depth - all by time:" in text
+    assert "=1320" in text
+    assert f"={LEVEL_BY_DEPTH_ELO[0]}" not in text  # what is asked about is not fixed
+
+
+def test_rate_reads_anyones_pgn(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "g.pgn"
+    path.write_text(
+        "".join(f'[White "a"]\n[Black "b"]\n[Result "{r}"]\n\n1. e4 {r}\n\n' for r in ("1-0", "1/2-1/2", "0-1", "*"))
+    )
+    status, text, _ = command(["rate", path, "--anchor", "b=1000"])
+    assert status == 0
+    assert "3 games in 3 opening pairs, 1 of them different, 1 without a result left out" in text
+    assert "=1000" in text
+    assert "on the scale of the anchors" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["versus", "no-such-engine", "random"], "expected a UCI engine behind 'no-such-engine', found no such program"),
+        (["versus", "'sh", "random"], "expected the command of a UCI engine, got"),
+        (["rate", "none.pgn"], "expected a PGN file at none.pgn"),
+        (["rate", "BAD"], "expected games in PGN"),
+        (["rate", "GOOD", "--anchor", "x"], "expected --anchor NAME=ELO, got 'x'"),
+        (["rate", "GOOD", "--anchor", "x=1"], "no player is called 'x'; there are a, b"),
+        (["versus", "random", "random"], "two players are called 'random mover'"),
+        (["robin", "random"], "expected at least two players, got random mover"),
+        (["versus", "random", "greedy", "--elo0", "9", "--elo1", "3"], "--elo0 below --elo1"),
+        (["versus", "random", "greedy", "--games", "0"], "expected --games of at least 1"),
+        (["versus", "random", "greedy", "--openings", "BAD"], "expected legal UCI moves"),
+        (["versus", "random", "greedy", "--openings", "EMPTY"], "found none"),
+        (["versus", "random", "greedy", "--out", "GOOD"], "cannot keep results in"),
+        (["play", "--net", "none.onnx"], "none.onnx"),
+        (["report", "EMPTY"], "expected the folder of a match"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(command: Command, tmp_path: Path, words: list[str], told: str) -> None:
+    (tmp_path / "BAD").write_text("once upon a time")
+    (tmp_path / "EMPTY").write_text("")
+    (tmp_path / "GOOD").write_text('[White "a"]\n[Black "b"]\n[Result "1-0"]\n\n1. e4 1-0\n')
+    named = [tmp_path / word if word in ("BAD", "GOOD", "EMPTY") else word for word in words]
+    if words[0] in ("versus", "robin", "play") and "--out" not in words:
+        named += ["--out", tmp_path / "m"]
+    status, _, error = command(named)
+    assert status == 2
+    assert told in error
+    assert error.startswith("match: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")
+def test_a_full_disk_ends_a_match_in_one_line(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "read_results", lambda path: [])  # reading /dev/full has no end
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "results.jsonl").symlink_to("/dev/full")
+    status, _, error = command(["versus", "random", "greedy", "--games", 2, "--out", tmp_path / "m", *QUICK])
+    assert status == 2
+    assert "No space left on device" in error
+    assert error.count("\n") == 1
+
+
+def test_workers_are_the_cores_that_a_match_may_use_and_no_more_than_windows_bears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3}, raising=False)
+    assert parser().parse_args(["play"]).workers == 1
+    assert parser().parse_args(["sanity", "--out", "x"]).workers == 1
+    assert parser().parse_args(["tournament"]).workers == 1
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert parser().parse_args(["play", "--workers", "100"]).workers == 60
+
+
+def test_every_command_has_help() -> None:
+    for name in ("play", "sweep", "versus", "robin", "generate", "rate", "report", "anchors", "equality", "tournament", "book",
+                 "sanity"):  # fmt: skip
+        with pytest.raises(SystemExit) as done:
+            parser().parse_args([name, "--help"])
+        assert done.value.code == 0
+
+
+@needs_stockfish
+def test_book_makes_level_openings(command: Command, random_net: Path, tmp_path: Path) -> None:
+    out = tmp_path / "book.txt"
+    status, _, _ = command(["book", "--net", random_net, "--lines", 3, "--plies", 4, "--out", out])
+    assert status == 0
+    assert len({o.board().epd() for o in openings.load_openings(out)}) == 3
+    assert engines.find_stockfish() is not None

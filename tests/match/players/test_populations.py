@@ -1,0 +1,59 @@
+"""The populations of the transcendence experiments: enough experts, and errors shared or not as each claims."""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+
+import pytest
+
+from match.players.client import find_stockfish
+from match.players.player import EngineSpec
+from match.players.population import Cast
+from match.players.weakness import PHASES, PIECES
+from tests.paths import ROOT
+
+FOLDER = ROOT / "match" / "populations"
+pytestmark = pytest.mark.skipif(find_stockfish() is None, reason="Stockfish is not installed")
+
+
+def experts(name: str) -> list[EngineSpec]:
+    specs = [player.spec for player in Cast().players(str(FOLDER / f"{name}.toml"))]
+    return [spec for spec in specs if isinstance(spec, EngineSpec)]
+
+
+@pytest.mark.parametrize("name", ["noisy", "specialists", "herd"])
+def test_eight_experts_or_more_with_one_base(name: str) -> None:
+    found = experts(name)
+    assert len(found) >= 8
+    assert len({(spec.setup, spec.limit) for spec in found}) == 1
+    assert len({spec.weaknesses for spec in found}) == len(found)
+
+
+def test_noise_is_random_and_never_a_majority() -> None:
+    assert all(w.error == "random" and w.probability < 0.5 for spec in experts("noisy") for w in spec.weaknesses)
+
+
+def test_no_part_of_the_game_is_played_badly_by_a_majority_of_specialists() -> None:
+    found = experts("specialists")
+    for phase in PHASES:
+        for touched in combinations_with_replacement(PIECES, 2):  # what moves, and what it takes
+            errs = [_error(spec, phase, touched) for spec in found]
+            assert sum(errs) <= len(found) / 2 + 1e-9
+            assert min(errs) == 0
+    assert all(any(_error(spec, p, (k, k)) > 0.4 for p in PHASES for k in PIECES) for spec in found)
+
+
+def _error(spec: EngineSpec, phase: str, touched: tuple[str, str]) -> float:
+    (weakness,) = spec.weaknesses
+    here = (not weakness.phases or phase in weakness.phases) and (
+        not weakness.pieces or any(piece in weakness.pieces for piece in touched)
+    )
+    return weakness.probability if here else 0.0
+
+
+def test_the_herd_shares_its_habit_and_little_else() -> None:
+    found = experts("herd")
+    habits = {spec.weaknesses[-1] for spec in found}
+    assert len(habits) == 1
+    assert habits.pop().probability == 1
+    assert all(w.error == "random" and w.probability < 0.1 for spec in found for w in spec.weaknesses[:-1])

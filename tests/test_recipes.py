@@ -1,0 +1,73 @@
+"""Recipes: they are sound shell, their steps are done once, and what was stopped or failed is done again."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.paths import ROOT
+
+RECIPES = ROOT / "recipes"
+pytestmark = pytest.mark.skipif(os.name != "posix" or shutil.which("sh") is None, reason="recipes are for a POSIX shell")
+
+
+def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    lines = f'set -eu\nout="{folder}"\n. "{RECIPES}/steps.sh"\n{script}\n'
+    return subprocess.run(["sh", "-c", lines], capture_output=True, text=True, timeout=20, check=False)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.sh")), ids=lambda path: path.name)
+def test_shell_that_parses(path: Path) -> None:
+    assert subprocess.run(["sh", "-n", path], timeout=20, check=False).returncode == 0
+    assert os.access(path, os.X_OK) == (path.name != "steps.sh")
+
+
+def test_a_step_is_done_once_and_timed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for _ in range(2):
+        assert shell(f"once greet sh -c 'echo done >>\"{log}\"'", tmp_path).returncode == 0
+    assert log.read_text() == "done\n"
+    assert int((tmp_path / "done" / "greet").read_text()) >= 0
+
+
+def test_a_step_that_fails_ends_the_recipe_and_is_done_again(tmp_path: Path) -> None:
+    failed = shell("once work false\necho after", tmp_path)
+    assert failed.returncode != 0
+    assert "after" not in failed.stdout
+    assert shell("once work true\necho after", tmp_path).stdout == "after\n"
+
+
+def test_a_step_that_was_told_to_stop_is_not_taken_for_done(tmp_path: Path) -> None:
+    """A training that gets SIGTERM with its recipe saves, and ends with status 0."""
+    stopped = shell("once train sh -c 'kill -TERM $PPID'\necho after", tmp_path)
+    assert stopped.returncode == 130
+    assert "after" not in stopped.stdout
+    assert not (tmp_path / "done" / "train").exists()
+
+
+@pytest.mark.parametrize("text", ['a "net"', "C:\\nets\\x.onnx", "it's $(here) `and` %s there", "åß ♞", ""])
+def test_text_for_toml_may_hold_anything(text: str, tmp_path: Path) -> None:
+    quoted = "'" + text.replace("'", "'\\''") + "'"
+    told = shell(f"printf 'net = %s\\n' \"$(toml_text {quoted})\"", tmp_path).stdout
+    assert tomllib.loads(told) == {"net": text}
+
+
+def test_no_recipe_puts_a_name_into_toml_as_it_is() -> None:
+    for path in RECIPES.glob("*.sh"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not re.search(r"printf .*(net|engine) = \"%s", line), f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize("words", [["transcendence.sh", "nobody"], ["transcendence.sh"], ["lichess-caps.sh"]])
+def test_a_missing_argument_is_named(words: list[str], tmp_path: Path) -> None:
+    run = subprocess.run(
+        [RECIPES / words[0], *words[1:]], capture_output=True, text=True, timeout=20, cwd=tmp_path, check=False
+    )
+    assert run.returncode != 0
+    assert "expected" in run.stderr

@@ -1,0 +1,1 @@
+"""Games become a token store: read, filtered, counted, packed and written back."""

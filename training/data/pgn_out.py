@@ -1,0 +1,77 @@
+"""A store's games as PGN again.
+
+Knows tags and standard algebraic notation. Names of players are not in a store, so they come out as ``?``. The tags
+Source, RatingScale and TimeClass are our own; ``training.data.reading.pgn`` reads them, so nothing of a store is lost on
+the way.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+import chess
+
+from engine.encoding import Scale
+from engine.vocabulary import UCI_MOVES
+from training.data.store import Game
+
+_LINE = 80
+_LETTERS = " PNBRQK"
+
+
+def game_text(game: Game) -> str:
+    """One game, tags and moves, with the empty line behind it."""
+    tags = "".join(f'[{name} "{value}"]\n' for name, value in _tags(game))
+    return f"{tags}\n{textwrap.fill(_movetext(game), _LINE, break_on_hyphens=False)}\n\n"
+
+
+def _tags(game: Game) -> Iterable[tuple[str, str]]:
+    date = f"{game.date:08d}"
+    days = ".".join("?" * len(part) if not int(part) else part for part in (date[:4], date[4:6], date[6:]))
+    yield from (("Event", "?"), ("Site", "?"), ("Date", days), ("Round", "?"), ("White", "?"), ("Black", "?"))
+    yield "Result", game.result
+    if game.start_fen is not None:
+        yield from (("SetUp", "1"), ("FEN", game.start_fen))
+    yield from ((name, str(elo)) for name, elo in (("WhiteElo", game.white_elo), ("BlackElo", game.black_elo)) if elo)
+    yield from ((name, value) for name, value in _own_tags(game) if value and value != "unknown")
+
+
+def _own_tags(game: Game) -> Iterable[tuple[str, str]]:
+    yield "Termination", game.termination
+    yield "TimeClass", game.time_class
+    yield "RatingScale", Scale(game.scale).name.lower()
+    yield "Source", game.source.replace('"', "'")
+
+
+def _movetext(game: Game) -> str:
+    board = chess.Board(game.start_fen or chess.STARTING_FEN)
+    words: list[str] = []
+    for move in game.moves.tolist():
+        if board.turn or not words:
+            words.append(f"{board.fullmove_number}{'.' if board.turn else '...'}")
+        words.append(push_san(board, chess.Move.from_uci(UCI_MOVES[move])))
+    return " ".join([*words, game.result])
+
+
+def push_san(board: chess.Board, move: chess.Move) -> str:
+    """Make a legal move and return its notation; python-chess's own spends most of its time on rivals and mates."""
+    text = _san(board, move)
+    board.push(move)
+    if not board.is_check():
+        return text
+    return text + ("#" if board.is_checkmate() else "+")
+
+
+def _san(board: chess.Board, move: chess.Move) -> str:
+    kind, target = board.piece_type_at(move.from_square) or 0, chess.square_name(move.to_square)
+    sideways = chess.square_file(move.to_square) - chess.square_file(move.from_square)
+    if kind == chess.PAWN:
+        source = f"{chess.FILE_NAMES[chess.square_file(move.from_square)]}x" if sideways else ""
+        return source + target + (f"={_LETTERS[move.promotion]}" if move.promotion else "")
+    if kind == chess.KING and abs(sideways) == 2:
+        return "O-O" if sideways > 0 else "O-O-O"
+    rivals = board.attackers_mask(board.turn, move.to_square) & board.pieces_mask(kind, board.turn)
+    if rivals & ~chess.BB_SQUARES[move.from_square]:
+        return board.san(move).rstrip("+#")
+    return _LETTERS[kind] + ("x" if board.occupied & chess.BB_SQUARES[move.to_square] else "") + target

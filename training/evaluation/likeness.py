@@ -1,0 +1,229 @@
+"""How human a net is at each setting of its strength dial, on held-out games of players who were rated as it is told.
+
+    python -m training.evaluation.likeness NET STORE --out likeness.json
+
+NET is an exported net with a dial, or any net or run with ``--settings 800:1 1500:0.6``. Every ply is judged three times: told
+the setting's rating, told nothing, and told the two players' own ratings. Knows the settings, the plies (rows drawn at random
+from the whole split, the same ones for every net) and the means. Does not know how strong a setting is (recipes/dial.sh).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from engine.dial import Setting, dial_in
+from engine.encoding import Scale, rating_bucket
+from engine.errors import ConfigError, TranscendenceError
+from engine.vocabulary import MOVES
+from training.batches.rows import Rows
+from training.config import DataConfig
+from training.data.store import open_store
+from training.evaluation.metrics import Validation, inputs_of, load_validation
+from training.net.model import Net
+from training.run.checkpoint import replace_text
+from training.run.warm_start import read_weights
+
+_ROWS_AT_ONCE = 16
+_NEAR = 100
+"""Points within which a player is rated like a setting."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the net made of P plies, once."""
+
+    logits: torch.Tensor
+    """(P, MOVES)"""
+    targets: torch.Tensor
+    """(P,) the moves that were played."""
+    legal: torch.Tensor
+    """(P, MOVES) the moves that were possible."""
+
+    def nll(self, temperature: float) -> Floats:
+        """(P,) -log p(move played), in nats, illegal moves counted in."""
+        return self._nll(self.logits / temperature)
+
+    def nll_played(self, temperature: float) -> Floats:
+        """The same as the engine plays: among legal moves only."""
+        return self._nll((self.logits / temperature).masked_fill(~self.legal, -torch.inf))
+
+    def _nll(self, logits: torch.Tensor) -> Floats:
+        found: Floats = F.cross_entropy(logits, self.targets, reduction="none").numpy().astype(np.float64)
+        return found
+
+    def top1(self) -> Floats:
+        """(P,) 1 where the likeliest move was played."""
+        found: Floats = (self.logits.argmax(-1) == self.targets).numpy().astype(np.float64)
+        return found
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """One setting on the plies of players of its rating; losses in nats, ``_error`` one standard error of a mean over plies,
+    which holds that the plies of a row (a game or two) are not independent of each other."""
+
+    rating: int
+    temperature: float
+    plies: int
+    top1: float
+    """Share of plies whose move is the likeliest, told the setting's rating."""
+    top1_untold: float
+    top1_gain_error: float
+    """Of ``top1 - top1_untold``."""
+    nll: float
+    """-log p(move played) at temperature 1, told the setting's rating."""
+    nll_untold: float
+    nll_gain_error: float
+    """Of ``nll_untold - nll``."""
+    nll_own: float
+    """Told both players' own ratings."""
+    nll_own_error: float
+    """Of ``nll - nll_own``."""
+    nll_played: float
+    """As the setting plays: told its rating, at its temperature, legal moves only."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
+    options = argparse.ArgumentParser(prog="likeness", description="How human a net is at each setting of its dial.")
+    options.add_argument("net", type=Path, help="an exported net (.onnx), or a run's folder")
+    options.add_argument("store", type=Path, help="token store; its validation split is read")
+    options.add_argument("--settings", nargs="+", metavar="RATING:T", help="instead of the net's dial")
+    options.add_argument("--scale", choices=[s.name.lower() for s in Scale], default="lichess", help="of those ratings")
+    options.add_argument("--plies", type=int, default=20_000, help="of each rating, at most (default: %(default)s)")
+    options.add_argument("--out", type=Path, help="also write the figures as JSON")
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Judge and print; returns the exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        settings = _settings(arguments)
+        found = _measured(arguments, settings)
+    except TranscendenceError as error:
+        print(f"likeness: {error}", file=sys.stderr)
+        return 2
+    print(table(found))
+    if arguments.out:
+        head = {"net": arguments.net.name, "scale": Scale(settings[0].scale).name.lower()}
+        replace_text(
+            arguments.out, json.dumps(head | {"settings": [dataclasses.asdict(one) for one in found]}, indent=1) + "\n"
+        )
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> list[Setting]:
+    if not arguments.settings:
+        dial = dial_in(arguments.net) if arguments.net.suffix == ".onnx" else None
+        if dial is None:
+            raise ConfigError(f"expected a net with a strength dial, or --settings RATING:T …, got {arguments.net} alone")
+        return [Setting(point.rating, dial.scale, point.temperature) for point in dial.points]
+    scale = int(Scale[arguments.scale.upper()])
+    try:
+        given = [text.split(":") for text in arguments.settings]
+        return [Setting(int(rating), scale, float(temperature)) for rating, temperature in given]
+    except ValueError:
+        raise ConfigError(f"expected --settings as RATING:TEMPERATURE, got {' '.join(arguments.settings)}") from None
+
+
+def _measured(arguments: argparse.Namespace, settings: Sequence[Setting]) -> list[Likeness]:
+    start = read_weights(arguments.net)
+    if not start.model.rating_input:
+        raise ConfigError(f"expected a net that is told ratings, {arguments.net} is not")
+    net = Net(start.model)
+    net.load_state_dict(start.weights)
+    store = open_store(arguments.store)
+    held_out = load_validation(store, DataConfig(), model=start.model, plies=store.plies, legal=True)
+    return [measure(net.eval(), held_out, setting, most=arguments.plies) for setting in settings]
+
+
+def measure(net: Net, held_out: Validation, setting: Setting, *, most: int) -> Likeness:
+    """One setting on at most about ``most`` plies of movers within a hundred points of its rating, on its scale. Raises
+    ConfigError where there is none."""
+    theirs = plies_of(held_out.rows, setting)
+    counts = theirs.sum(axis=1)
+    order = np.random.default_rng(1).permutation(np.flatnonzero(counts))  # a store has its sources one after another
+    kept = np.sort(order[: int(np.searchsorted(counts[order].cumsum(), most)) + 1])
+    if not len(kept):
+        raise ConfigError(f"expected held-out games of players rated about {setting.rating} on that scale, found none")
+    assert held_out.legal is not None
+    chosen, plies = Validation(held_out.rows.take(kept), held_out.legal[kept]), theirs[kept]
+    row = np.nonzero(plies)[0]
+    bucket = rating_bucket(setting.rating)
+    told = judge(net, chosen, plies, ratings=(bucket, bucket, setting.scale))
+    untold = judge(net, chosen, plies, ratings=(0, 0, 0))
+    own = judge(net, chosen, plies, ratings=None)
+    top1, top1_untold, nll, nll_untold, nll_own = told.top1(), untold.top1(), told.nll(1.0), untold.nll(1.0), own.nll(1.0)
+    return Likeness(
+        rating=setting.rating, temperature=setting.temperature, plies=int(plies.sum()),
+        top1=float(top1.mean()), top1_untold=float(top1_untold.mean()), top1_gain_error=_error(top1 - top1_untold, row),
+        nll=float(nll.mean()), nll_untold=float(nll_untold.mean()), nll_gain_error=_error(nll_untold - nll, row),
+        nll_own=float(nll_own.mean()), nll_own_error=_error(nll - nll_own, row),
+        nll_played=float(told.nll_played(max(setting.temperature, 1e-3)).mean()),
+    )  # fmt: skip
+
+
+def plies_of(rows: Rows, setting: Setting) -> NDArray[np.bool_]:
+    """(R, T) where the mover is rated within a hundred points of the setting, on its scale."""
+    apart = np.abs(rows.elo.astype(np.int64) - setting.rating)
+    near: NDArray[np.bool_] = (rows.elo > 0) & (apart <= _NEAR) & (rows.ratings[..., 2] == setting.scale)
+    return near
+
+
+@torch.inference_mode()
+def judge(net: Net, held_out: Validation, plies: NDArray[np.bool_], *, ratings: tuple[int, int, int] | None) -> Judged:
+    """The net on the chosen ``plies`` (R, T) of the rows, all told ``ratings`` (mover, opponent, scale); None = their own."""
+    assert held_out.legal is not None
+    logits, targets, legal = [], [], []
+    for begin in range(0, len(held_out.rows), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        some = held_out.rows.take(part)
+        if ratings is not None:
+            told = np.broadcast_to(np.array(ratings, np.uint8), some.ratings.shape)
+            some = dataclasses.replace(some, ratings=told)
+        wanted = torch.from_numpy(plies[part])
+        logits.append(net(*inputs_of(some, net.move_head.device))[0].float().cpu()[wanted])
+        targets.append(torch.from_numpy(some.targets.astype(np.int64))[wanted])
+        bits = np.unpackbits(held_out.legal[part][plies[part]], axis=-1)[:, :MOVES]
+        legal.append(torch.from_numpy(bits.astype(np.bool_)))
+    return Judged(torch.cat(logits), torch.cat(targets), torch.cat(legal))
+
+
+def _error(values: Floats, row: NDArray[np.intp]) -> float:
+    """Standard error of the mean of ``values`` (P,), which come in clusters: the same ``row`` (P,)."""
+    sums = np.bincount(row, weights=values - values.mean())
+    rows = len(np.unique(row))
+    return float(math.sqrt((sums**2).sum() * rows / (rows - 1)) / len(values)) if rows > 1 else math.nan
+
+
+def table(found: Sequence[Likeness]) -> str:
+    """The figures as text."""
+    lines = [
+        "  told  temperature   plies  top-1: told  untold   gain          loss: told  untold    gain               "
+        "own    gain               as played"
+    ]
+    for s in found:
+        top1 = f"{s.top1:11.1%}  {s.top1_untold:6.1%}  {100 * (s.top1 - s.top1_untold):+5.2f} ± {196 * s.top1_gain_error:.2f}"
+        nll = f"{s.nll:10.4f}  {s.nll_untold:.4f}  {s.nll_untold - s.nll:+.4f} ± {1.96 * s.nll_gain_error:.4f}"
+        own = f"{s.nll_own:.4f}  {s.nll - s.nll_own:+.4f} ± {1.96 * s.nll_own_error:.4f}"
+        lines.append(f"{s.rating:6}  {s.temperature:11.2f}  {s.plies:6,}  {top1}  {nll}  {own}  {s.nll_played:9.4f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
