@@ -125,7 +125,7 @@ def speeds_of(store: Path, out: Path, names: list[str]) -> dict[str, float]:
         torch.set_num_threads(1)
         out.mkdir(parents=True, exist_ok=True)
         speeds = plies_per_second(open_store(store), names)  # all of them in turns: old figures were of another moment
-        checkpoint.replace_text(path, json.dumps(speeds, indent=1) + "\n")
+        checkpoint.write_text(path, json.dumps(speeds, indent=1) + "\n")
     return speeds
 
 

@@ -1,11 +1,9 @@
-"""What this machine lets a process have. Knows affinity, file locks and one limit of Windows; does not know what is done with
-it."""
+"""What this machine lets a process have. Knows affinity and one limit of Windows; does not know what is done with it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import IO, Any
 
 _WINDOWS_PROCESSES = 60  # Windows waits for 63 handles at once, and a pool of processes needs two of them for itself
 
@@ -18,19 +16,3 @@ def cores() -> int:
 def worker_processes(wanted: int) -> int:
     """As many as wanted, or as one process can look after here."""
     return min(wanted, _WINDOWS_PROCESSES) if sys.platform == "win32" else wanted
-
-
-def lock(file: IO[Any]) -> bool:
-    """Keep ``file`` for this process until it is closed; False if another one has it. The lock goes with the process, however
-    it ends. Where there are no locks (Windows, some network file systems) nothing is kept, and the answer is True."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -19,9 +19,9 @@ from typing import Any
 from engine.dial import dial_of
 from engine.encoding import Scale
 from engine.errors import ConfigError, NetError, TranscendenceError
+from engine.files import write_text
 from engine.net_file import read_metadata
 from training.evaluation.__main__ import as_text
-from training.run.checkpoint import replace_text
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             sources=arguments.sources, speed=arguments.speed, note=arguments.note,
         )  # fmt: skip
         out = arguments.out or arguments.net.with_suffix(".md")
-        replace_text(out, text)
+        write_text(out, text)
     except TranscendenceError as error:
         print(f"export.card: {error}", file=sys.stderr)
         return 2

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ import onnx
 from engine.dial import Dial, Point
 from engine.encoding import Scale
 from engine.errors import ConfigError, TranscendenceError
+from engine.files import replacing
 from engine.net_file import PREFIX
 
 _LEAST_STEP = 1.0
@@ -104,9 +104,8 @@ def write_dial(path: Path, dial: Dial) -> None:
         values = {prop.key: prop.value for prop in model.metadata_props}
         play = json.loads(values[PREFIX + "play"]) | {"dial": dial.as_json()}
         onnx.helper.set_model_props(model, values | {PREFIX + "play": json.dumps(play)})
-        partial = path.with_suffix(".partial")
-        onnx.save_model(model, str(partial))
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            onnx.save_model(model, str(partial))
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"expected a net that bin/export wrote at {path}: {error!r}") from None
     except Exception as error:  # protobuf's own, which onnx does not name

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES
+from engine.files import replacing
 from engine.net_file import CONTRACT, PREFIX
 from engine.vocabulary import vocabulary_hash
 from training.config import ModelConfig
@@ -124,6 +124,5 @@ def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], p
         "model": json.dumps(model_metadata(net.config, name)), "training": json.dumps(training), "play": json.dumps(play or {}),
     }  # fmt: skip
     onnx.helper.set_model_props(model, {PREFIX + k: v for k, v in metadata.items()})
-    partial = path.with_suffix(".partial")
-    onnx.save_model(model, str(partial))
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        onnx.save_model(model, str(partial))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import NetError
+from engine.files import write_text
 from export.card import card
 from export.games import Transcript
 from export.gate import Fidelity, check, compare, contest, told
@@ -24,7 +25,6 @@ from export.graph import export_graph
 from export.quantize import halve, quantize
 from export.verify import GAMES, POSITIONS, verify
 from training.net.model import Net
-from training.run.checkpoint import replace_text
 
 TWINS: dict[str, Callable[[Path, Path], None]] = {"int8": quantize, "fp16": halve}
 """How each smaller twin is made from the fp32 file."""
@@ -56,8 +56,8 @@ def package(net: Net, out: Path, order: Order, *, games: Sequence[Transcript]) -
         with tempfile.TemporaryDirectory(prefix=".candidate-", dir=out.parent) as folder:
             candidate = Path(folder) / out.name
             report = _proven(net, candidate, order, games=games)
-            replace_text(candidate.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
-            replace_text(candidate.with_suffix(".md"), card(candidate))
+            write_text(candidate.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
+            write_text(candidate.with_suffix(".md"), card(candidate))
             return [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
     except OSError as error:
         raise NetError(

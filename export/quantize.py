@@ -5,12 +5,12 @@ Knows which weights are rounded and how. Does not know torch, or whether a twin 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import onnx
 
+from engine.files import replacing
 from engine.vocabulary import MOVES
 
 SMALLEST = 4096
@@ -76,9 +76,8 @@ def _save_twin(model: onnx.ModelProto, out: Path, restored: list[onnx.NodeProto]
     for prop in model.metadata_props:
         if prop.key == "transcendence.precision":
             prop.value = precision
-    partial = out.with_suffix(".partial")
-    onnx.save_model(model, str(partial))
-    os.replace(partial, out)
+    with replacing(out) as partial:
+        onnx.save_model(model, str(partial))
 
 
 def _is_large(weight: onnx.TensorProto) -> bool:

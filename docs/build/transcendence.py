@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import MatchError, TranscendenceError
-from match.play.results import write_whole
+from engine.files import write_text
 from match.players.population import read_population
 from match.report.tables import temperature_of
 from match.studies import advantage
@@ -347,7 +347,7 @@ def main(argv: list[str] | None = None) -> int:
 
             for path in draw(evidence):
                 print(path)
-        write_whole(arguments.out, page(_TEMPLATE.read_text(encoding="utf-8"), evidence))
+        write_text(arguments.out, page(_TEMPLATE.read_text(encoding="utf-8"), evidence))
     except (TranscendenceError, OSError) as error:
         print(f"transcendence: {error}", file=sys.stderr)
         return 2

@@ -22,12 +22,13 @@ from tqdm import tqdm
 
 from engine.encoding import Scale
 from engine.errors import MatchError
+from engine.files import write_text
 from engine.inference.evaluator import Evaluator
 from engine.net import Net, find_net
 from engine.net_file import digest
 from match.play import openings
 from match.play.game import Played, Rules
-from match.play.results import Results, write_whole
+from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import SWEEP_TEMPERATURES, fixtures, gauntlet, round_robin
 from match.players.client import INSTALL_STOCKFISH, find_stockfish
@@ -330,7 +331,7 @@ def _finish(
     if extra is not None:
         parts.append(extra(scores))
     text = "\n\n".join(parts)
-    write_whole(out / "table.txt", text + "\n")
+    write_text(out / "table.txt", text + "\n")
     print(f"{text}\n\ngames: {out / 'games.pgn'}")
     if not arguments.no_page:
         _page(ordered, ratings, text, out)
@@ -380,7 +381,7 @@ def verdict(arguments: argparse.Namespace) -> None:
     found.notes.update(note.partition("=")[::2] for note in arguments.note)
     print(told(found))
     if arguments.json is not None:
-        write_whole(arguments.json, json.dumps(as_json(found), indent=1) + "\n")
+        write_text(arguments.json, json.dumps(as_json(found), indent=1) + "\n")
 
 
 def curve(arguments: argparse.Namespace) -> None:
@@ -392,7 +393,7 @@ def curve(arguments: argparse.Namespace) -> None:
     print("\n\n".join(_rating_parts(ratings, scores)))
     if arguments.json is not None:
         notes = dict(note.partition("=")[::2] for note in arguments.note)
-        write_whole(arguments.json, json.dumps(curve_as_json(ratings, glicko, notes), indent=1) + "\n")
+        write_text(arguments.json, json.dumps(curve_as_json(ratings, glicko, notes), indent=1) + "\n")
 
 
 def best(arguments: argparse.Namespace) -> None:
@@ -483,7 +484,7 @@ def make_book(arguments: argparse.Namespace) -> None:
     lines = [" ".join(opening.moves) for opening in tqdm(made, total=arguments.lines, disable=None, leave=False)]
     name = evaluator.net.info.name
     head = f"# {len(lines)} openings of {arguments.plies} plies, drawn from the net {name} at T=1, level by Stockfish\n"
-    write_whole(arguments.out, head + "\n".join(lines) + "\n")
+    write_text(arguments.out, head + "\n".join(lines) + "\n")
     print(f"{arguments.out}: {len(lines)} openings")
 
 

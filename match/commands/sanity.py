@@ -17,10 +17,11 @@ from typing import Any
 import chess
 
 from engine.errors import MatchError
+from engine.files import write_text
 from match.commands.play import Progress, cast, folder_games, identity
 from match.commands.studies import evaluate
 from match.play.game import Forfeit, Played, Rules, Turn
-from match.play.results import Results, write_whole
+from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import Fixture
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
@@ -81,7 +82,7 @@ def _positions(arguments: argparse.Namespace, matches: Sequence[Played]) -> sani
         return sanity.Positions(found.mates[: arguments.mates], found.ahead[: arguments.ahead])
     mates = sanity.mate_positions(matches, count=arguments.mates, seed=arguments.seed)
     found = sanity.Positions(mates, _judged(matches, count=arguments.ahead, seed=arguments.seed))
-    write_whole(arguments.out / "positions.txt", sanity.as_text(found))
+    write_text(arguments.out / "positions.txt", sanity.as_text(found))
     return found
 
 
@@ -214,6 +215,6 @@ def _told(player: Player) -> str:
 
 def _write(out: Path, rows: Sequence[sanity.Row], notes: Mapping[str, object]) -> str:
     text = sanity.table(rows, notes)
-    write_whole(out / "sanity.json", json.dumps(sanity.as_json(rows, notes), indent=1) + "\n")
-    write_whole(out / "sanity.txt", text + "\n")
+    write_text(out / "sanity.json", json.dumps(sanity.as_json(rows, notes), indent=1) + "\n")
+    write_text(out / "sanity.txt", text + "\n")
     return text

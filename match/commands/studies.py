@@ -15,10 +15,11 @@ from pathlib import Path
 import chess
 
 from engine.errors import MatchError
+from engine.files import write_text
 from engine.inference.evaluation import Evaluation
 from engine.inference.evaluator import Players, Request
 from match.commands.play import cast
-from match.play.results import read_results, write_whole
+from match.play.results import read_results
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
 from match.players.player import NetPlayer, go_command
 from match.studies import advantage, boards
@@ -51,8 +52,8 @@ def gains(arguments: argparse.Namespace) -> None:
     found = advantage.measure(evaluate(player, states), rewards, advantage.TEMPERATURES)
     notes = {"net": player.evaluator.net.info.name, "limit": arguments.limit, "seed": arguments.seed}
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_whole(arguments.out / "advantage.json", json.dumps(advantage.as_json(found, **notes)) + "\n")
-    write_whole(arguments.out / "advantage.txt", advantage.table(found) + "\n")
+    write_text(arguments.out / "advantage.json", json.dumps(advantage.as_json(found, **notes)) + "\n")
+    write_text(arguments.out / "advantage.txt", advantage.table(found) + "\n")
     print(advantage.table(found))
     try:
         (arguments.out / "advantage.png").write_bytes(advantage.figure(found))
@@ -83,5 +84,5 @@ def examples(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     for example, evaluation in zip(chosen, evaluate(player, [e.board for e in chosen]), strict=True):
         path = arguments.out / f"{example.slug}.svg"
-        write_whole(path, boards.picture(example, evaluation))
+        write_text(path, boards.picture(example, evaluation))
         print(path)

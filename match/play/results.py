@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import MatchError
-from engine.machine import lock
+from engine.files import lock, write_text
 from match.play.game import WHITE_POINTS, Played
 from match.play.schedule import Fixture
 
@@ -82,7 +82,7 @@ def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:
         return
     text = json.dumps(settings, indent=1, sort_keys=True)
     if not path.exists():
-        write_whole(path, text + "\n")
+        write_text(path, text + "\n")
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
@@ -95,16 +95,6 @@ def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:
     if changed:
         told = "; ".join(f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}" for key in changed)
         raise MatchError(f"{path.parent} holds a match with other settings ({told}); give --out another folder")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """A file that is there whole or not at all. Raises MatchError when the disk is full."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise MatchError(f"cannot write {path}: {error.strerror or error}; free some room and give the command again") from None
 
 
 def _short(value: object) -> str:

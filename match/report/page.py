@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import chess
 
 from engine.errors import MatchError
+from engine.files import write_text
 from match.play.game import Played
 from match.report.pgn import san_moves
 from match.report.plots import plots
@@ -34,9 +34,7 @@ def write_page(games: Sequence[Played], ratings: Sequence[Rating], text: str, fo
     try:
         for name, png in pictures.items():
             (folder / f"{name}.png").write_bytes(png)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(page(games, ratings, text, pictures, title=folder.name), encoding="utf-8")
-        os.replace(partial, path)
+        write_text(path, page(games, ratings, text, pictures, title=folder.name))
     except OSError as error:
         raise MatchError(f"cannot write the page in {folder}: {error.strerror or error}; free some room") from None
     return path

@@ -7,7 +7,6 @@ nothing is replayed. Does not know ratings.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from pathlib import Path
 import chess
 
 from engine.errors import DataError, MatchError
+from engine.files import replacing
 from match.play.game import WHITE_POINTS, Played
 from match.statistics.ratings import Score
 from training.data.reading.archives import DAMAGE, open_archive
@@ -51,11 +51,9 @@ class PgnGame:
 def write_pgn(games: Sequence[Played], path: Path, *, event: str, workers: int = 1) -> None:
     """All games, by number. Raises MatchError when the disk is full."""
     ordered = sorted(games, key=lambda game: game.number)
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
+        with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(_texts(ordered, event, workers))
-        os.replace(partial, path)
     except OSError as error:
         raise MatchError(f"cannot write {path}: {error.strerror or error}; free some room, the results are kept") from None
 

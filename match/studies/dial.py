@@ -21,7 +21,7 @@ from typing import Any
 
 from engine.dial import Dial, dial_in
 from engine.errors import MatchError, TranscendenceError
-from match.play.results import write_whole
+from engine.files import write_text
 from match.report.tables import between
 
 CHECKED = 8
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         text = table(checks)
         print(text)
         if arguments.out:
-            write_whole(arguments.out / "dial.txt", text + "\n")
+            write_text(arguments.out / "dial.txt", text + "\n")
             _draw(checks, arguments.out / "dial.png")
     except TranscendenceError as error:
         print(f"match.studies.dial: {error}", file=sys.stderr)

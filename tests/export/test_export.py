@@ -359,7 +359,7 @@ def test_a_place_without_permission_is_one_line(one: tuple[Net, Path], tmp_path:
     with pytest.raises(NetError, match=r"cannot write to .*: Permission denied; .*give --out a place you may write to"):
         package(one[0], tmp_path / "net.onnx", order, games=random_games(1, plies=4, seed=1))
     monkeypatch.undo()
-    monkeypatch.setattr(packaging, "replace_text", refused)
+    monkeypatch.setattr(packaging, "write_text", refused)
     with pytest.raises(NetError, match="Permission denied"):
         package(one[0], tmp_path / "net.onnx", order, games=random_games(2, plies=40, seed=1))
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.files import write_bytes
 from engine.vocabulary import vocabulary_hash
 from training.data.filters import BAND, Duplicates
 from training.data.ingest import Report
@@ -218,13 +218,10 @@ def _shrunk(pieces: Iterator[bytes] | Sequence[bytes]) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        os.replace(partial, path)
+        write_bytes(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataError(f"could not write {path}: {error.strerror or error}; make room or choose another --out") from error
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.files import PARTIAL, replacing, write_text
 from engine.vocabulary import vocabulary_hash
 
 FORMAT = 1
@@ -334,15 +335,14 @@ class StoreWriter:
             "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             "games": np.concatenate([part.records for part in parts]),
         }
-        partial = self.path / f"{name}.partial"
-        for stale in (partial, self.path / name):  # of a run that was killed here: store.json does not name it
-            shutil.rmtree(stale, ignore_errors=True)
-        partial.mkdir()
-        for file, array in arrays.items():
-            with (partial / f"{file}.npy").open("wb") as stream:
-                np.save(stream, array)
-                _to_disk(stream)
-        os.replace(partial, self.path / name)
+        with replacing(self.path / name) as partial:
+            for stale in (partial, self.path / name):  # of a run that was killed here: store.json does not name it
+                shutil.rmtree(stale, ignore_errors=True)
+            partial.mkdir()
+            for file, array in arrays.items():
+                with (partial / f"{file}.npy").open("wb") as stream:
+                    np.save(stream, array)
+                    _to_disk(stream)
         self._shards.append(name)
         self._games += len(lengths)
         self._plies += len(arrays["moves"])
@@ -354,14 +354,10 @@ class StoreWriter:
             "format": FORMAT, "vocabulary": vocabulary_hash(), "games": self._games, "plies": self._plies,
             "shards": self._shards, "sources": list(self._sources), "starts": list(self._starts), **self.note,
         }  # fmt: skip
-        partial = self.path / "store.json.partial"
-        with partial.open("w", encoding="utf-8") as stream:
-            json.dump(meta, stream, indent=1)
-            _to_disk(stream)
-        os.replace(partial, self.path / "store.json")
+        write_text(self.path / "store.json", json.dumps(meta, indent=1))
 
     def _clear_partial(self) -> None:
-        for stale in self.path.glob("*.partial"):
+        for stale in self.path.glob(f"*{PARTIAL}"):
             if stale.is_dir():
                 shutil.rmtree(stale, ignore_errors=True)
             else:
@@ -369,7 +365,7 @@ class StoreWriter:
 
 
 def _to_disk(stream: IO[Any]) -> None:
-    """A name that is renewed before its bytes are on the disk would be a hole after a power cut."""
+    """Before the folder gets its name: see ``engine.files``."""
     stream.flush()
     os.fsync(stream.fileno())
 

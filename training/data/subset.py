@@ -6,7 +6,6 @@ Knows which games go over and that a half-made copy must not look like a store. 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.files import replacing
 from training.data.filters import BAND, Duplicates, Filters, Quota
 from training.data.ingest import Report
 from training.data.rate import Rate
@@ -69,18 +69,14 @@ def new_store(out: Path, *, shard_games: int = GAMES_A_SHARD) -> Iterator[StoreW
         raise DataError(f"{out} already holds a store; choose another folder or remove it first")
     if out.exists() and any(out.iterdir()):
         raise DataError(f"expected a new or an empty folder at {out}, found files in it; choose another --out")
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    writer = StoreWriter(partial, games_a_shard=shard_games)
-    try:
+    with replacing(out) as partial:
+        shutil.rmtree(partial, ignore_errors=True)
+        writer = StoreWriter(partial, games_a_shard=shard_games)
         yield writer
         writer.note |= {"complete": True}
         writer.close()
         if out.exists():
             out.rmdir()
-        os.replace(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _whole(stores: Sequence[Store]) -> Iterator[tuple[int, Games]]:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from engine.encoding import men_on
 from engine.errors import TranscendenceError
+from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
 from training.evaluation.metrics import Judged, judge, load_validation, metrics_of
-from training.run.checkpoint import load_net, replace_text
+from training.run.checkpoint import load_net
 
 _BAND_POINTS = 200
 _OPENING_PIECES, _ENDGAME_PIECES = 26, 12  # men on the board, kings and pawns too: at least, at most
@@ -61,7 +62,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     print(as_text(figures))
     if arguments.out:
         head = {"run": arguments.run.name, "store": store.fingerprint(), "ratings hidden": arguments.hide_ratings}
-        replace_text(arguments.out, json.dumps(head | figures, indent=1) + "\n")
+        write_text(arguments.out, json.dumps(head | figures, indent=1) + "\n")
 
 
 def table(judged: Judged, bands: NDArray[np.int64], men: NDArray[np.int64] | None) -> dict[str, Any]:

@@ -21,11 +21,12 @@ from torch import nn
 
 from engine.encoding import men_on
 from engine.errors import DataError, TranscendenceError
+from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
 from training.evaluation.metrics import inputs_of, load_validation
 from training.net.model import Net
-from training.run.checkpoint import load_net, replace_text
+from training.run.checkpoint import load_net
 
 _ROWS_AT_ONCE = 8
 _COLUMNS = ("pc1", "pc2", "expected", "men", "elo")
@@ -190,7 +191,7 @@ def _found(arguments: argparse.Namespace) -> Map:
     rows = load_validation(open_store(arguments.store), config.data, model=config.model, plies=arguments.of).rows
     found = map_of(net.eval(), rows, plies=arguments.plies)
     if arguments.points:
-        replace_text(arguments.points, as_text(found))
+        write_text(arguments.points, as_text(found))
     return found
 
 

@@ -26,13 +26,13 @@ from torch.nn import functional as F
 from engine.dial import Setting, dial_in
 from engine.encoding import Scale, rating_bucket
 from engine.errors import ConfigError, TranscendenceError
+from engine.files import write_text
 from engine.vocabulary import MOVES
 from training.batches.rows import Rows
 from training.config import DataConfig
 from training.data.store import open_store
 from training.evaluation.metrics import Validation, inputs_of, load_validation
 from training.net.model import Net
-from training.run.checkpoint import replace_text
 from training.run.warm_start import read_weights
 
 _ROWS_AT_ONCE = 16
@@ -121,9 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     print(table(found))
     if arguments.out:
         head = {"net": arguments.net.name, "scale": Scale(settings[0].scale).name.lower()}
-        replace_text(
-            arguments.out, json.dumps(head | {"settings": [dataclasses.asdict(one) for one in found]}, indent=1) + "\n"
-        )
+        write_text(arguments.out, json.dumps(head | {"settings": [dataclasses.asdict(one) for one in found]}, indent=1) + "\n")
     return 0
 
 

@@ -33,32 +33,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from engine.errors import ConfigError
-from engine.machine import lock
+from engine.files import lock, replacing, write_text
 from training.config import Config, load_config, to_dict
 from training.net.model import Net
 from training.net.sharding import is_sharded, load_state, load_weights, whole_state, whole_weights
 from training.run.metrics_file import METRICS as METRICS
 
 WEIGHTS, STATE, CONFIG, RUN, LOCK = "model.safetensors", "state.pt", "config.json", "run.json", "lock"
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write ``text`` so that a reader sees the old file or the new one, never half of it."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    _renew(partial, path)
-
-
-def _renew(partial: Path, path: Path) -> None:
-    """Give a file its name once it is on the disk: a name whose bytes are not there yet is a hole after a power cut."""
-    with partial.open("r+b") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-    if os.name == "posix":  # elsewhere folders cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # some network file systems: the name is then as safe as it can be
-            os.fsync(folder)
-        os.close(folder)
 
 
 def save(
@@ -78,15 +59,11 @@ def save(
 
 
 def _write(folder: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-    partial, partial_state = folder / (WEIGHTS + ".partial"), folder / (STATE + ".partial")
     try:
-        save_file(weights, str(partial), metadata={"step": str(state["progress"]["step"])})
-        torch.save(state, partial_state)
-        _renew(partial_state, folder / STATE)
-        _renew(partial, folder / WEIGHTS)
+        with replacing(folder / WEIGHTS) as partial, replacing(folder / STATE) as partial_state:
+            save_file(weights, str(partial), metadata={"step": str(state["progress"]["step"])})
+            torch.save(state, partial_state)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the system says
-        for path in (partial, partial_state):
-            path.unlink(missing_ok=True)
         raise ConfigError(
             f"cannot save to {folder}: {error}. The checkpoint before is whole; free some room and give the same command again"
         ) from error
@@ -183,8 +160,8 @@ def start(folder: Path, config: Config, *, dataset: dict[str, Any], init: dict[s
     began = {"init": init} if init else {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        replace_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))
-        replace_text(folder / RUN, json.dumps({"dataset": dataset, **began, **_environment()}, indent=1))
+        write_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))
+        write_text(folder / RUN, json.dumps({"dataset": dataset, **began, **_environment()}, indent=1))
     except OSError as error:
         raise _unwritable(folder, error) from None
 
@@ -213,7 +190,7 @@ def began_with(folder: Path) -> dict[str, Any]:
 def note(folder: Path, **facts: Any) -> None:
     """Add what is known only later to run.json."""
     try:
-        replace_text(folder / RUN, json.dumps(about(folder) | facts, indent=1))
+        write_text(folder / RUN, json.dumps(about(folder) | facts, indent=1))
     except OSError as error:
         raise _unwritable(folder, error) from None
 

@@ -26,10 +26,11 @@ from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor
 
 from engine.errors import ConfigError, TranscendenceError
+from engine.files import replacing, write_text
 from training.config import load_preset
 from training.net.model import Net
 from training.run import metrics_file
-from training.run.checkpoint import CONFIG, RUN, WEIGHTS, replace_text
+from training.run.checkpoint import CONFIG, RUN, WEIGHTS
 
 PIECE = 15 << 20
 """Bytes of a piece at most."""
@@ -157,14 +158,13 @@ def join(folder: Path, run: Path) -> str:
             shutil.copyfile(path, kept / path.name)
         for name in ABOUT:
             if (folder / name).is_file():
-                replace_text(run / name, (folder / name).read_text(encoding="utf-8"))
+                write_text(run / name, (folder / name).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"could not bring pieces from {folder} to {run}: {error.strerror or error}") from error
     found = _newest(kept)
     weights = joined(found.first, found.rest)
-    partial = run / (WEIGHTS + ".partial")
-    save_file(weights, str(partial), metadata=found.about)
-    partial.replace(run / WEIGHTS)
+    with replacing(run / WEIGHTS) as partial:
+        save_file(weights, str(partial), metadata=found.about)
     bits = "16 bits" if found.rest is not None else "8 bits; the other half, if it comes, makes them 16"
     return f"{run}: {sum(w.numel() for w in weights.values()):,} weights of step {found.about.get('step', '?')}, in {bits}"
 

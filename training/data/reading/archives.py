@@ -11,7 +11,6 @@ import contextlib
 import gzip
 import io
 import lzma
-import os
 import re
 import sys
 import zlib
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from engine.errors import DataError
+from engine.files import replacing
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -158,15 +158,11 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
         return
     if path.exists():
         raise DataError(f"{path} exists already; choose another --out or remove it first")
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as raw, _compressed(raw, path.suffix.lower()) as stream:
+        with replacing(path) as partial, partial.open("wb") as raw, _compressed(raw, path.suffix.lower()) as stream:
             yield stream
-        os.replace(partial, path)
     except OSError as error:
         raise DataError(f"could not write {path}: {error.strerror or error}; make room or choose another --out") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _compressed(raw: IO[bytes], suffix: str) -> contextlib.AbstractContextManager[IO[bytes]]:
