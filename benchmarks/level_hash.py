@@ -25,8 +25,9 @@ from match.statistics.sprt import difference, pentanomial
 CLOCK, DEPTH = "by clock", "by depth"
 
 
-def play(opening: Opening, engines: dict[str, chess.engine.SimpleEngine], *, white: str, level: int, movetime_ms: int,
-         emptied: bool) -> Score:  # fmt: skip
+def play(
+    opening: Opening, engines: dict[str, chess.engine.SimpleEngine], *, white: str, level: int, movetime_ms: int, emptied: bool
+) -> Score:
     """One game; ``emptied``: the clock's player begins every move with an empty table."""
     board = opening.board()
     game = object()

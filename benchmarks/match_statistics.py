@@ -122,7 +122,7 @@ def coverage(design: Design, pools: int, *, resamples: int, seed: int) -> str:
     return (
         f"{design.name:38} {pools:5} {n:7}   {share:6.1%} +- {spread:4.1%}   {bias:+6.1f} +- {noise:3.1f}   "
         f"{np.std(errors):7.1f}   {np.median(widths):8.1f}"
-    )  # fmt: skip
+    )
 
 
 def sprt_line(test: Sprt, elo: float, matches: int, *, drawn: float, seed: int, most: int = 20000) -> str:
@@ -144,7 +144,7 @@ def sprt_line(test: Sprt, elo: float, matches: int, *, drawn: float, seed: int, 
     return (
         f"{hypothesis:10} {elo:+6.0f} {drawn:7.0%} {matches:8} {stronger:9.1%} {not_stronger:13.1%}   {told:16} "
         f"{2 * length.mean():9.0f} {2 * np.quantile(length, 0.95):9.0f}"
-    )  # fmt: skip
+    )
 
 
 def lines(pools: int, matches: int, resamples: int) -> Iterator[str]:

@@ -221,10 +221,7 @@ def report(net_path: Path) -> str:
     warm, cold = reply_seconds(net, plies=80, repeats=31)
     inside, outside = outside_seconds(net, games=6)
     two_threads = Net.open(net_path, threads=2)
-    one, many = alternately(
-        5,
-        *(lambda batch=batch: plies_per_second(two_threads, batch=batch, turns=60) for batch in (1, 64)),
-    )
+    one, many = alternately(5, *(lambda batch=batch: plies_per_second(two_threads, batch=batch, turns=60) for batch in (1, 64)))
     resident, grown = memory(net_path, games=200)
     paper = CharModel(net.info, seed=1)
     paper_move = statistics.median(paper.move_seconds(plies=80) for _ in range(5))

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.vocabulary import MOVES
+from engine.vocabulary import MOVE_COUNT
 from training.batches.rows import Reader, Rows
 from training.config import Config, ModelConfig, load_preset
 from training.data.store import Store, open_store
@@ -59,7 +59,7 @@ class Plain(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.moves = nn.Embedding(MOVES + 1, config.width)
+        self.moves = nn.Embedding(MOVE_COUNT + 1, config.width)
         self.places = nn.Embedding(config.context, config.width)
         self.blocks = nn.ModuleList(PlainBlock(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width, bias=False)
@@ -68,7 +68,7 @@ class Plain(nn.Module):
         x = self.moves(moves) + self.places(torch.arange(moves.shape[1]))
         for block in self.blocks:
             x = block(x)
-        return F.linear(self.norm(x), self.moves.weight)[..., :MOVES]
+        return F.linear(self.norm(x), self.moves.weight)[..., :MOVE_COUNT]
 
 
 def plain_step(config: Config, precision: torch.dtype) -> Callable[[Rows], None]:
@@ -84,7 +84,7 @@ def plain_step(config: Config, precision: torch.dtype) -> Callable[[Rows], None]
             part = rows.take(slice(begin, begin + size))
             with torch.autocast("cpu", precision, enabled=precision != torch.float32):
                 logits = step_net(torch.from_numpy(part.moves))
-            loss = F.cross_entropy(logits.float().reshape(-1, MOVES), torch.from_numpy(part.targets).reshape(-1))
+            loss = F.cross_entropy(logits.float().reshape(-1, MOVE_COUNT), torch.from_numpy(part.targets).reshape(-1))
             (loss * (len(part) / len(rows))).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()

@@ -32,9 +32,12 @@ def least_attackers(board: chess.Board, side: chess.Color) -> tuple[int, int, in
     """Three masks, the bits of each square's index into ATTACKER_CLASSES for the attackers of ``side``."""
     own = board.occupied_co[side]
     pawn, minor, rook, queen, king = (
-        _pawn_attacks(board.pawns & own, side), _attacked(board, (board.knights | board.bishops) & own),
-        _attacked(board, board.rooks & own), _attacked(board, board.queens & own), _attacked(board, board.kings & own),
-    )  # fmt: skip
+        _pawn_attacks(board.pawns & own, side),
+        _attacked(board, (board.knights | board.bishops) & own),
+        _attacked(board, board.rooks & own),
+        _attacked(board, board.queens & own),
+        _attacked(board, board.kings & own),
+    )
     minor &= ~pawn
     rook &= ~(pawn | minor)
     queen &= ~(pawn | minor | rook)
@@ -66,8 +69,12 @@ def king_code_planes(board: chess.Board) -> tuple[int, ...]:
     straight |= chess.BB_FILE_ATTACKS[target][chess.BB_FILE_MASKS[target] & occupied]
     diagonal = chess.BB_DIAG_ATTACKS[target][chess.BB_DIAG_MASKS[target] & occupied]
     arriving = (
-        straight, diagonal, chess.BB_KNIGHT_ATTACKS[target], chess.BB_PAWN_ATTACKS[them][target], *_replies(board, king)
-    )  # fmt: skip
+        straight,
+        diagonal,
+        chess.BB_KNIGHT_ATTACKS[target],
+        chess.BB_PAWN_ATTACKS[them][target],
+        *_replies(board, king),
+    )
     leaving = _numbered(_closed(board, king, them), us) + _numbered(_closed(board, target, us), us)
     return tuple((there & ~own) | (man & own) for there, man in zip(arriving, leaving, strict=True))
 

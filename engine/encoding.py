@@ -25,8 +25,13 @@ PIECE_CODES = 13
 ATTACK_CODES = len(ATTACKER_CLASSES) ** 2
 """Values of a square's attack code: 6 x the mover's least attacker + the opponent's least attacker."""
 
-BOARD_CODES = {"none": 1, "sum": PIECE_CODES, "attacks": PIECE_CODES * ATTACK_CODES, "conv": PIECE_CODES * ATTACK_CODES,
-               "squares": PIECE_CODES * ATTACK_CODES}  # fmt: skip
+BOARD_CODES = {
+    "none": 1,
+    "sum": PIECE_CODES,
+    "attacks": PIECE_CODES * ATTACK_CODES,
+    "conv": PIECE_CODES * ATTACK_CODES,
+    "squares": PIECE_CODES * ATTACK_CODES,
+}
 """How many values a square of the ``board`` input takes, by the net's ``board_input``.
 
 ``sum`` takes the piece code alone; with attacks the code is ``piece * ATTACK_CODES + attack code``. A net with ``checks`` has
@@ -149,7 +154,14 @@ def _en_passant_possible(board: chess.Board) -> bool:
 def position_key(board: chess.Board) -> Hashable:
     """Equal for positions that count as repetitions of each other: same pieces, mover, castling rights, en passant."""
     return (
-        board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings,
-        board.occupied_co[chess.WHITE], board.turn, board.clean_castling_rights(),
+        board.pawns,
+        board.knights,
+        board.bishops,
+        board.rooks,
+        board.queens,
+        board.kings,
+        board.occupied_co[chess.WHITE],
+        board.turn,
+        board.clean_castling_rights(),
         board.ep_square if _en_passant_possible(board) else None,
-    )  # fmt: skip
+    )

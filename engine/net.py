@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.errors import NetError
 from engine.net_file import CONTRACT, CONTRACTS, PREFIX
 from engine.net_file import find_net as find_net
-from engine.vocabulary import MOVES, vocabulary_hash
+from engine.vocabulary import MOVE_COUNT, vocabulary_hash
 
 _TOKENS, _CACHE = ("moves", "board", "state", "ratings"), ("past_keys", "past_values")
 _INPUTS = {"1": (*_TOKENS, *_CACHE, "past_lengths"), "2": (*_TOKENS, *_CACHE, "positions", "past_mask", "new_mask")}
@@ -96,7 +96,7 @@ class Outputs:
     """What the net answers for T new plies of B games."""
 
     logits: Floats
-    """(B, T, MOVES)"""
+    """(B, T, MOVE_COUNT)"""
     wdl: Floats
     """(B, T, 3) logits of win, draw, loss for the mover."""
     keys: Floats
@@ -234,12 +234,23 @@ def _checked_info(session: Any, path: Path, *, device: str, note: str) -> NetInf
 def _info(facts: dict[str, str], path: Path, *, device: str, note: str) -> NetInfo:
     model = json.loads(facts["model"])
     return NetInfo(
-        name=str(model["name"]), layers=int(model["layers"]), heads=int(model["heads"]), head_width=int(model["head_width"]),
-        width=int(model["width"]), context=int(model["context"]), board_input=str(model["board_input"]),
-        checks=bool(model.get("checks", False)), rating_input=bool(model["rating_input"]), precision=facts["precision"],
-        path=path, device=device, contract=facts["contract"], note=note,
-        training=json.loads(facts.get("training", "{}")), play=json.loads(facts.get("play", "{}")),
-    )  # fmt: skip
+        name=str(model["name"]),
+        layers=int(model["layers"]),
+        heads=int(model["heads"]),
+        head_width=int(model["head_width"]),
+        width=int(model["width"]),
+        context=int(model["context"]),
+        board_input=str(model["board_input"]),
+        checks=bool(model.get("checks", False)),
+        rating_input=bool(model["rating_input"]),
+        precision=facts["precision"],
+        path=path,
+        device=device,
+        contract=facts["contract"],
+        note=note,
+        training=json.loads(facts.get("training", "{}")),
+        play=json.loads(facts.get("play", "{}")),
+    )
 
 
 def _check_names(session: Any, path: Path, *, inputs: tuple[str, ...]) -> None:
@@ -257,7 +268,7 @@ def _check_shapes(session: Any, info: NetInfo) -> None:
         found = tuple(shapes[name][axis] for axis in (0, 2, 4))
         if found != cache:
             raise NetError(f"{info.path}: {name} should have layers, heads, head width {cache} by its metadata, has {found}")
-    if shapes["logits"][-1] != MOVES or shapes["wdl"][-1] != 3:
+    if shapes["logits"][-1] != MOVE_COUNT or shapes["wdl"][-1] != 3:
         raise NetError(
-            f"{info.path}: expected {MOVES} move logits and 3 for the result, found {shapes['logits']}, {shapes['wdl']}"
+            f"{info.path}: expected {MOVE_COUNT} move logits and 3 for the result, found {shapes['logits']}, {shapes['wdl']}"
         )

@@ -47,26 +47,26 @@ _TRIPLES = _all_moves()
 UCI_MOVES: tuple[str, ...] = tuple(_uci(*triple) for triple in _TRIPLES)
 """The move with id *i* in UCI notation, as seen by White."""
 
-MOVES = len(UCI_MOVES)
+MOVE_COUNT = len(UCI_MOVES)
 """Number of moves, 1,968: the width of a net's move logits."""
 
-START = MOVES
+START = MOVE_COUNT
 """Id of the token that stands where no move led to the position: the first of a sequence."""
 
 MOVE_ID: dict[str, int] = {uci: i for i, uci in enumerate(UCI_MOVES)}
 
 _TABLE = np.array(_TRIPLES, dtype=np.int16)
 SOURCE: NDArray[np.int16] = _TABLE[:, 0].copy()
-"""(MOVES,) source square of each move, 0 = a1 .. 63 = h8."""
+"""(MOVE_COUNT,) source square of each move, 0 = a1 .. 63 = h8."""
 TARGET: NDArray[np.int16] = _TABLE[:, 1].copy()
-"""(MOVES,) target square of each move."""
+"""(MOVE_COUNT,) target square of each move."""
 PROMOTION: NDArray[np.int16] = _TABLE[:, 2].copy()
-"""(MOVES,) promotion code of each move, 0 = none, 1..4 = n, b, r, q."""
+"""(MOVE_COUNT,) promotion code of each move, 0 = none, 1..4 = n, b, r, q."""
 
 
 def _lookup() -> NDArray[np.int16]:
     table = np.full((64, 64, 5), -1, dtype=np.int16)
-    table[SOURCE, TARGET, PROMOTION] = np.arange(MOVES, dtype=np.int16)
+    table[SOURCE, TARGET, PROMOTION] = np.arange(MOVE_COUNT, dtype=np.int16)
     return table
 
 
@@ -74,7 +74,7 @@ ID_OF: NDArray[np.int16] = _lookup()
 """(64, 64, 5) id by source, target and promotion code; -1 where there is no such move."""
 
 FLIP: NDArray[np.uint16] = np.append(ID_OF[SOURCE ^ 56, TARGET ^ 56, PROMOTION], START).astype(np.uint16)
-"""(MOVES + 1,) id of the same move seen from the other side of the board; START stays START. Its own inverse."""
+"""(MOVE_COUNT + 1,) id of the same move seen from the other side of the board; START stays START. Its own inverse."""
 
 
 @functools.cache

@@ -43,9 +43,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         text = card(
-            arguments.net, evaluation=arguments.evaluation, matches=arguments.match, curves=arguments.curves,
-            sources=arguments.sources, speed=arguments.speed, note=arguments.note,
-        )  # fmt: skip
+            arguments.net,
+            evaluation=arguments.evaluation,
+            matches=arguments.match,
+            curves=arguments.curves,
+            sources=arguments.sources,
+            speed=arguments.speed,
+            note=arguments.note,
+        )
         out = arguments.out or arguments.net.with_suffix(".md")
         write_text(out, text)
     except TranscendenceError as error:
@@ -56,9 +61,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def card(
-    net: Path, *, evaluation: Path | None = None, matches: Sequence[Path] = (), curves: Path | None = None,
-    sources: Path | None = None, speed: Path | None = None, note: Path | None = None,
-) -> str:  # fmt: skip
+    net: Path,
+    *,
+    evaluation: Path | None = None,
+    matches: Sequence[Path] = (),
+    curves: Path | None = None,
+    sources: Path | None = None,
+    speed: Path | None = None,
+    note: Path | None = None,
+) -> str:
     """The card as Markdown. Raises ConfigError for a file that is missing or is no net of ours."""
     facts = _metadata(net)
     proof_path = net.with_name(net.name.split(".")[0] + ".verified.json")
@@ -166,8 +177,13 @@ def _proof(proof: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _ways(same: dict[str, Any]) -> str:
-    names = {"prefill": "whole games", "step": "ply after ply", "batch": "in a batch", "rebased": "beyond the context",
-             "fens": "from FENs"}  # fmt: skip
+    names = {
+        "prefill": "whole games",
+        "step": "ply after ply",
+        "batch": "in a batch",
+        "rebased": "beyond the context",
+        "fens": "from FENs",
+    }
     asked = ", ".join(f"{name} {same[way]:.1e}" for way, name in names.items() if same.get(way) is not None)
     skipped = [name for way, name in names.items() if way in same and same[way] is None]
     return asked + (f" (blind, so not {' or '.join(skipped)})" if skipped else "")

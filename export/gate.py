@@ -110,10 +110,29 @@ def contest(fp32: Path, twin: Path, *, games: int, threads: int) -> Contest:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         players = folder / "twins.toml"
-        players.write_text("".join(f"[[player]]\nname = {json.dumps(n)}\nnet = {json.dumps(str(path.resolve()))}\n\n"
-                                   for n, path in (("twin", twin), ("fp32", fp32))), encoding="utf-8")  # fmt: skip
-        command = [sys.executable, "-P", "-m", "match", "versus", f"{players}:twin", f"{players}:fp32", "--games", str(games),
-                   "--threads", str(threads), "--out", str(folder / "match"), "--no-page"]  # fmt: skip
+        players.write_text(
+            "".join(
+                f"[[player]]\nname = {json.dumps(n)}\nnet = {json.dumps(str(path.resolve()))}\n\n"
+                for n, path in (("twin", twin), ("fp32", fp32))
+            ),
+            encoding="utf-8",
+        )
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "match",
+            "versus",
+            f"{players}:twin",
+            f"{players}:fp32",
+            "--games",
+            str(games),
+            "--threads",
+            str(threads),
+            "--out",
+            str(folder / "match"),
+            "--no-page",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NetError(f"the match of {twin} with its fp32 twin was not played: {done.stderr.strip()[-400:]}")
@@ -140,7 +159,7 @@ def _elo(score: float) -> float:
 
 
 def _log_p(net: OnnxNet, game: Transcript) -> NDArray[np.float32]:
-    """(T, MOVES) log-probabilities of all moves at every position of one game."""
+    """(T, MOVE_COUNT) log-probabilities of all moves at every position of one game."""
     empty = net.empty(1)
     answer, _, _ = net(game.inputs(net.config), empty, empty, np.zeros(1, np.int64))
     logits = answer[0, :, :-3].astype(np.float64)

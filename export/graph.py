@@ -88,19 +88,34 @@ def example_inputs(config: ModelConfig) -> tuple[Tensor, ...]:
     cache = torch.zeros(config.layers, B, config.heads, S, config.head_width)
     past_mask = torch.arange(S).expand(B, T, S) < torch.tensor([5, 2])[:, None, None]
     return (
-        torch.zeros(B, T, dtype=torch.long), torch.zeros(B, T, 64, dtype=torch.long), torch.zeros(B, T, 4, dtype=torch.long),
-        torch.zeros(B, T, 3, dtype=torch.long), cache, cache.clone(), torch.tensor([[5, 6, 7], [2, 3, 4]]),
-        past_mask, torch.ones(T, T, dtype=torch.bool).tril().repeat(B, 1, 1),
-    )  # fmt: skip
+        torch.zeros(B, T, dtype=torch.long),
+        torch.zeros(B, T, 64, dtype=torch.long),
+        torch.zeros(B, T, 4, dtype=torch.long),
+        torch.zeros(B, T, 3, dtype=torch.long),
+        cache,
+        cache.clone(),
+        torch.tensor([[5, 6, 7], [2, 3, 4]]),
+        past_mask,
+        torch.ones(T, T, dtype=torch.bool).tril().repeat(B, 1, 1),
+    )
 
 
 def model_metadata(config: ModelConfig, name: str) -> dict[str, Any]:
     """What the engine must know to feed the net."""
     return {
-        "name": name, "layers": config.layers, "heads": config.heads, "head_width": config.head_width, "width": config.width,
-        "context": config.context, "board_input": config.board_input, "move_rank": config.move_rank, "checks": config.checks,
-        "own_rows": config.own_rows, "rating_input": config.rating_input, "board_codes": BOARD_CODES[config.board_input],
-    }  # fmt: skip
+        "name": name,
+        "layers": config.layers,
+        "heads": config.heads,
+        "head_width": config.head_width,
+        "width": config.width,
+        "context": config.context,
+        "board_input": config.board_input,
+        "move_rank": config.move_rank,
+        "checks": config.checks,
+        "own_rows": config.own_rows,
+        "rating_input": config.rating_input,
+        "board_codes": BOARD_CODES[config.board_input],
+    }
 
 
 def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], play: dict[str, Any] | None = None) -> None:
@@ -114,15 +129,24 @@ def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], p
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that are not used here
         program = torch.onnx.export(
-            _Step(net), example_inputs(net.config), dynamo=True, input_names=list(INPUTS), output_names=list(OUTPUTS),
-            dynamic_shapes=((rows, rows, rows, rows, cache, cache, rows, mask, mask),), verbose=False,
-        )  # fmt: skip
+            _Step(net),
+            example_inputs(net.config),
+            dynamo=True,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes=((rows, rows, rows, rows, cache, cache, rows, mask, mask),),
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     metadata = {
-        "contract": CONTRACT, "vocabulary": vocabulary_hash(), "precision": "fp32",
-        "model": json.dumps(model_metadata(net.config, name)), "training": json.dumps(training), "play": json.dumps(play or {}),
-    }  # fmt: skip
+        "contract": CONTRACT,
+        "vocabulary": vocabulary_hash(),
+        "precision": "fp32",
+        "model": json.dumps(model_metadata(net.config, name)),
+        "training": json.dumps(training),
+        "play": json.dumps(play or {}),
+    }
     onnx.helper.set_model_props(model, {PREFIX + k: v for k, v in metadata.items()})
     with replacing(path) as partial:
         onnx.save_model(model, str(partial))

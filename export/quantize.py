@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from engine.files import replacing
-from engine.vocabulary import MOVES
+from engine.vocabulary import MOVE_COUNT
 
 SMALLEST = 4096
 """Weights with fewer values stay as they are."""
@@ -32,7 +32,7 @@ def quantize(path: Path, out: Path) -> None:
     gathered = {node.input[0] for node in graph.node if node.op_type == "Gather"}
     restored: list[onnx.NodeProto] = []
     for weight in [w for w in graph.initializer if _is_large(w)]:
-        if MOVES in weight.dims:
+        if MOVE_COUNT in weight.dims:
             restored += _halve_weight(graph, weight)
         else:
             axis = -1 if weight.name in gathered else _contracted_axis(graph, weight)

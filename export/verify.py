@@ -23,7 +23,7 @@ from engine.inference.evaluator import Evaluation, Evaluator, Request
 from engine.inference.game_cache import base_of
 from engine.net import Net as EngineNet
 from engine.net import in_sequence
-from engine.vocabulary import MOVES, START
+from engine.vocabulary import MOVE_COUNT, START
 from export.games import Arrays, Transcript, continued, from_half, random_games
 from training.config import ModelConfig
 from training.net.model import Net
@@ -91,7 +91,7 @@ def verify(net: Net, path: Path, *, games: Sequence[Transcript]) -> Agreement:
 
 @torch.inference_mode()
 def _torch_answer(net: Net, game: Arrays) -> Floats:
-    """(T, MOVES + 3) by the training code path."""
+    """(T, MOVE_COUNT + 3) by the training code path."""
     T = game["moves"].shape[1]
     tensors = [torch.from_numpy(game[name]) for name in ("moves", "board", "state", "ratings")]
     logits, wdl = net(*tensors, torch.zeros(1, T, dtype=torch.long))
@@ -111,7 +111,7 @@ class OnnxNet:
         return np.zeros((config.layers, games, config.heads, 0, config.head_width), np.float32)
 
     def __call__(self, new: Arrays, keys: Floats, values: Floats, lengths: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-        """(B, T, MOVES + 3) logits, and the new plies' keys and values."""
+        """(B, T, MOVE_COUNT + 3) logits, and the new plies' keys and values."""
         sequence = in_sequence(lengths, new=new["moves"].shape[1], past=keys.shape[3])
         feeds = new | {"past_keys": keys, "past_values": values} | vars(sequence)
         logits, wdl, new_keys, new_values = self._session.run(["logits", "wdl", "keys", "values"], feeds)
@@ -119,7 +119,7 @@ class OnnxNet:
 
 
 def _split(onnx_net: OnnxNet, game: Arrays, *, sizes: list[int]) -> Floats:
-    """(T, MOVES + 3) for one game, asked for in calls of the given sizes."""
+    """(T, MOVE_COUNT + 3) for one game, asked for in calls of the given sizes."""
     keys = values = onnx_net.empty(1)
     answers, at = [], 0
     for size in sizes:
@@ -180,7 +180,7 @@ def _by_engine(net: Net, path: Path, games: Sequence[Transcript], *, beyond: int
 
 
 def _rebased_answers(net: Net, game: Transcript) -> Iterator[Floats]:
-    """(MOVES + 3,) for each position in turn, read by torch from where the context has room for it."""
+    """(MOVE_COUNT + 3,) for each position in turn, read by torch from where the context has room for it."""
     context, whole = net.config.context, game.inputs(net.config)
     base, answers = 0, _torch_answer(net, {name: array[:, :context] for name, array in whole.items()})
     for ply in range(len(game)):
@@ -194,7 +194,7 @@ def _rebased_answers(net: Net, game: Transcript) -> Iterator[Floats]:
 
 def _from_evaluation(found: Evaluation, turn: chess.Color, want: Floats) -> float:
     """The largest difference of a legal move's logit, and of the result's probabilities."""
-    odds = np.exp(want[MOVES:].astype(np.float64) - want[MOVES:].max())
+    odds = np.exp(want[MOVE_COUNT:].astype(np.float64) - want[MOVE_COUNT:].max())
     return max(
         _difference(found.logits, want[move_ids(found.moves, turn)]), _difference(np.array(found.wdl), odds / odds.sum())
     )

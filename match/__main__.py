@@ -197,9 +197,14 @@ def _boards(options: argparse.ArgumentParser) -> None:
 def _sanity(options: argparse.ArgumentParser) -> None:
     options.add_argument("--temperature", type=float, default=DEFAULT_TEMPERATURE, help="of the net (default: %(default)s)")
     options.add_argument(
-        "--from", dest="matches", type=Path, action="append", default=[], metavar="FOLDER",
+        "--from",
+        dest="matches",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
         help="of a match: positions come from it unless --positions is given; the net's shuffling there is counted too",
-    )  # fmt: skip
+    )
     options.add_argument("--positions", type=Path, metavar="FILE", help="as --from alone writes them (default: own file)")
     options.add_argument("--mates", type=_count, default=300, help="positions with a mate in one (default: %(default)s)")
     options.add_argument("--endgames", type=_count, default=100, help="games of each kind (default: %(default)s)")
@@ -227,12 +232,24 @@ def _book(options: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS = {
-    "play": commands.ladder, "sweep": commands.ladder, "versus": commands.versus, "robin": commands.robin,
-    "generate": commands.generate, "anchors": commands.anchors, "equality": commands.equality,
-    "rate": commands.rate_files, "report": commands.make_report, "book": commands.make_book,
-    "tournament": tournament.run, "verdict": commands.verdict, "best": commands.best, "curve": commands.curve,
-    "advantage": studies.gains, "boards": studies.examples, "sanity": sanity_command.measure,
-}  # fmt: skip
+    "play": commands.ladder,
+    "sweep": commands.ladder,
+    "versus": commands.versus,
+    "robin": commands.robin,
+    "generate": commands.generate,
+    "anchors": commands.anchors,
+    "equality": commands.equality,
+    "rate": commands.rate_files,
+    "report": commands.make_report,
+    "book": commands.make_book,
+    "tournament": tournament.run,
+    "verdict": commands.verdict,
+    "best": commands.best,
+    "curve": commands.curve,
+    "advantage": studies.gains,
+    "boards": studies.examples,
+    "sanity": sanity_command.measure,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

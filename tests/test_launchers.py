@@ -418,9 +418,14 @@ def test_the_engine_plays_whatever_surrounds_it(
         (bundle / "usr" / "lib" / library).write_text("of another system")
     told = {name: text.format(bundle=bundle, foreign=foreign) for name, text in variables.items()}
     done = subprocess.run(
-        [ROOT / "bin" / "transcendence"], input="uci\nisready\nposition startpos\ngo movetime 100\n", capture_output=True,
-        text=True, cwd=foreign, env=our_environment | told | {"TRANSCENDENCE_MODEL": str(random_net)}, check=False,
-    )  # fmt: skip
+        [ROOT / "bin" / "transcendence"],
+        input="uci\nisready\nposition startpos\ngo movetime 100\n",
+        capture_output=True,
+        text=True,
+        cwd=foreign,
+        env=our_environment | told | {"TRANSCENDENCE_MODEL": str(random_net)},
+        check=False,
+    )
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "")
     assert "uciok" in lines

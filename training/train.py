@@ -44,11 +44,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--out", type=Path, required=True, help="the run's folder; a run found there goes on")
     options.add_argument("--preset", default="laptop", help="name of a preset, or a TOML file (default: laptop)")
     options.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="any setting, e.g. model.layers=8",
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting, e.g. model.layers=8"
     )
     options.add_argument(
         "--init",
@@ -206,9 +202,7 @@ def _trainer(arguments: argparse.Namespace, device: torch.device, processes: Pro
         if begins:
             print(f"begins with the weights of {warm_start.describe(begins.facts)}", file=sys.stderr)
     weights = begins.weights if begins else None
-    return Trainer(
-        config, store, folder=arguments.out, processes=processes, device=device, weights=weights, stop=stop
-    )  # fmt: skip
+    return Trainer(config, store, folder=arguments.out, processes=processes, device=device, weights=weights, stop=stop)
 
 
 def _beginning(trainer: Trainer, processes: Processes, device: str, packing: Packing) -> str:

@@ -155,12 +155,17 @@ def verdicts(evidence: Evidence, _: str) -> str:
     """All verdicts in one table."""
     rows = [
         [
-            e.name, EXPECTED.get(e.population, ""), f"**{e.values['verdict']}**", e.difference,
-            f"{e.values['games']:,}", e.values["expert"], f"{int(e.values['notes'].get('games', 0)):,}",
+            e.name,
+            EXPECTED.get(e.population, ""),
+            f"**{e.values['verdict']}**",
+            e.difference,
+            f"{e.values['games']:,}",
+            e.values["expert"],
+            f"{int(e.values['notes'].get('games', 0)):,}",
             f"{float(e.values['notes'].get('minutes', 0)):g}",
         ]
         for e in evidence.experiments()
-    ]  # fmt: skip
+    ]
     missing = [name for name in EXPECTED if not any(e.population == name for e in evidence.experiments())]
     rows += [[name, EXPECTED[name], NOT_RUN, "", "", "", "", ""] for name in missing]
     head = ["experiment", "expected", "verdict", "net − best expert, Elo (95 %)", "games", "best expert", "games learnt from"]
@@ -314,10 +319,21 @@ def _link(evidence: Evidence, path: Path) -> str:
 
 
 _FILLS: dict[str, Callable[[Evidence, str], str]] = {
-    "verdicts": verdicts, "verdict": verdict, "bars": bars, "experts": experts, "temperatures": temperatures, "slope": slope,
-    "human": human, "one-net": one_net, "advantage": gains, "boards": boards, "picture": picture, "text": text_of,
-    "settings": settings, "surprises": surprises,
-}  # fmt: skip
+    "verdicts": verdicts,
+    "verdict": verdict,
+    "bars": bars,
+    "experts": experts,
+    "temperatures": temperatures,
+    "slope": slope,
+    "human": human,
+    "one-net": one_net,
+    "advantage": gains,
+    "boards": boards,
+    "picture": picture,
+    "text": text_of,
+    "settings": settings,
+    "surprises": surprises,
+}
 
 
 def page(template: str, evidence: Evidence) -> str:

@@ -22,8 +22,11 @@ def draw(evidence: Evidence) -> list[Path]:
     """Make all figures for which there are results; returns their paths."""
     folder = evidence.folder / "figures"
     makers: dict[str, Callable[[Evidence], Figure | None]] = {
-        "verdicts": _verdicts, "temperature": _temperature, "noise": _noise, "caps": _caps,
-    }  # fmt: skip
+        "verdicts": _verdicts,
+        "temperature": _temperature,
+        "noise": _noise,
+        "caps": _caps,
+    }
     made: list[Path] = []
     for name, make in makers.items():
         figure = make(evidence)
@@ -107,8 +110,10 @@ def _noise(evidence: Evidence) -> Figure | None:
         if points:
             bounds = [_bounds(e) for _, e in points]
             elo = [e.values["elo"] for _, e in points]
-            errors = [[y - low for y, (low, _) in zip(elo, bounds, strict=True)],
-                      [high - y for y, (_, high) in zip(elo, bounds, strict=True)]]  # fmt: skip
+            errors = [
+                [y - low for y, (low, _) in zip(elo, bounds, strict=True)],
+                [high - y for y, (_, high) in zip(elo, bounds, strict=True)],
+            ]
             axes.errorbar([p for p, _ in points], elo, errors, fmt=f"{marker}-", capsize=3, label=arm)
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.set(xlabel="random moves of every expert, %", ylabel="net − best expert (Elo, bars: 95 %)")

@@ -173,7 +173,7 @@ def _joined(plies: Sequence[Plies], *, rows: Sequence[int], size: int) -> Tokens
 def evaluation_of(
     moves: tuple[chess.Move, ...], turn: chess.Color, logits: NDArray[np.float32], wdl: NDArray[np.float32]
 ) -> Evaluation:
-    """What the net's answer, (MOVES,) and (3,), says of a position with these legal moves."""
+    """What the net's answer, (MOVE_COUNT,) and (3,), says of a position with these legal moves."""
     ids = move_ids(moves, turn)
     own = logits[ids].astype(np.float64) if ids else np.zeros(0)
     if min(ids, default=0) < 0:

@@ -45,9 +45,25 @@ class Node:
     """One position of the tree. Scores are those of its side to move; ``children`` are the first of ``moves``, in order."""
 
     __slots__ = (
-        "board", "children", "depth", "drawn", "ends", "key", "memory", "move", "moves", "parent", "pending", "plies_to_end",
-        "points", "priors", "proven", "repetitions", "visits", "wdl",
-    )  # fmt: skip
+        "board",
+        "children",
+        "depth",
+        "drawn",
+        "ends",
+        "key",
+        "memory",
+        "move",
+        "moves",
+        "parent",
+        "pending",
+        "plies_to_end",
+        "points",
+        "priors",
+        "proven",
+        "repetitions",
+        "visits",
+        "wdl",
+    )
 
     def __init__(self, board: chess.Board, *, parent: Node | None, move: chess.Move | None, repetitions: int) -> None:
         self.board, self.parent, self.move = board, parent, move

@@ -218,79 +218,196 @@ def _opponent(text: str) -> Opponent | None:
 # The table ------------------------------------------------------------------------------------------------------
 
 OPTIONS: tuple[Option, ...] = (
-    _string("Temperature", "0.001", "temperature", read=_temperature,
-            help="How freely moves are drawn: p ∝ exp(logit / temperature) over the legal moves. 1 plays like the average of "
-                 "the players it read, near 0 plays the move that most of them agree on, 0 is exactly the likeliest move: the "
-                 "setting for games that repeat exactly."),
-    _string("TemperatureOpening", EMPTY, "opening_temperature", read=_opening_temperature,
-            help="Temperature of the first ply, for variety; it falls evenly to `Temperature` over `TemperatureOpeningPlies`. "
-                 "Empty: the same as `Temperature`."),
-    _spin("TemperatureOpeningPlies", 10, "opening_plies", low=0, high=1000,
-          help="How many plies (half-moves) of a game are its opening. Has no effect while `TemperatureOpening` is empty."),
-    _string("TopP", "1", "top_p", read=_top_p,
-            help="Draws only from the likeliest moves that together have this share of the probability; 1: from all."),
-    _spin("Seed", 0, "seed", low=0, high=2**31 - 1,
-          help="0: every game draws anew. Any other number: the same seed gives the same move in the same position with the "
-               "same move number, so the same game against the same replies, also after a restart. Where two moves are almost "
-               "equally likely it may still fall the other way: evaluations differ in their last digits with the order in "
-               "which they were asked for. For games that repeat exactly set `Temperature` to 0."),
-    _check("AvoidRepetition", "true", "avoid_repetition",
-           help="When it stands better, does not repeat positions or give stalemate where it has another plausible move."),
-    _check("TakeMate", "true", "take_mate",
-           help="Plays a mate in one wherever there is one: few games that people play end in mate, so the net overlooks many. "
-                "Off: the net's own choice. Has no effect while `UCI_LimitStrength` is on."),
-    _string(MODEL, EMPTY, "model",
-            help="Path of the net, an `.onnx` file. Empty: the environment variable `TRANSCENDENCE_MODEL`, then beside the "
-                 "program, then the installed net. A path that does not work is reported; no other net is played instead."),
-    _combo("Device", "auto", "device", choices=("auto", "cpu", "cuda"),
-           help="Where the net runs. `auto` takes a GPU when ONNX Runtime can use one."),
-    _spin("Threads", 1, "threads", low=1, high=1024,
-          help="CPU threads for one evaluation, at most as many as the machine has."),
-    _spin("Nodes", 1, "nodes", low=1, high=10**9,
-          help="Evaluations for one move when `go` names no other number. 1: the net's first evaluation alone. More: a search "
-               "that plays stronger and takes longer; a clock or `stop` ends it early."),
-    _string("CPuct", "1.5", "cpuct", read=_positive,
-            help="Of the search: how much a move's probability counts against the scores that were found. More: wider."),
-    _string("FirstPlay", "0.25", "first_play", read=_share,
-            help="Of the search: by how much a move that was not tried yet counts as worse than its position, 0 to 1."),
-    _string("PriorTemperature", "1", "prior_temperature", read=_positive,
-            help="Of the search: temperature of the net's probabilities. More: alternatives are looked at sooner."),
-    _spin("Hash", 64, "hash_mb", low=1, high=1048576,
-          help="Memory in MiB for remembered evaluations, and as much again for each of a search's tree and what the net has "
-               "read of its lines."),
+    _string(
+        "Temperature",
+        "0.001",
+        "temperature",
+        read=_temperature,
+        help="How freely moves are drawn: p ∝ exp(logit / temperature) over the legal moves. 1 plays like the average of "
+        "the players it read, near 0 plays the move that most of them agree on, 0 is exactly the likeliest move: the "
+        "setting for games that repeat exactly.",
+    ),
+    _string(
+        "TemperatureOpening",
+        EMPTY,
+        "opening_temperature",
+        read=_opening_temperature,
+        help="Temperature of the first ply, for variety; it falls evenly to `Temperature` over `TemperatureOpeningPlies`. "
+        "Empty: the same as `Temperature`.",
+    ),
+    _spin(
+        "TemperatureOpeningPlies",
+        10,
+        "opening_plies",
+        low=0,
+        high=1000,
+        help="How many plies (half-moves) of a game are its opening. Has no effect while `TemperatureOpening` is empty.",
+    ),
+    _string(
+        "TopP",
+        "1",
+        "top_p",
+        read=_top_p,
+        help="Draws only from the likeliest moves that together have this share of the probability; 1: from all.",
+    ),
+    _spin(
+        "Seed",
+        0,
+        "seed",
+        low=0,
+        high=2**31 - 1,
+        help="0: every game draws anew. Any other number: the same seed gives the same move in the same position with the "
+        "same move number, so the same game against the same replies, also after a restart. Where two moves are almost "
+        "equally likely it may still fall the other way: evaluations differ in their last digits with the order in "
+        "which they were asked for. For games that repeat exactly set `Temperature` to 0.",
+    ),
+    _check(
+        "AvoidRepetition",
+        "true",
+        "avoid_repetition",
+        help="When it stands better, does not repeat positions or give stalemate where it has another plausible move.",
+    ),
+    _check(
+        "TakeMate",
+        "true",
+        "take_mate",
+        help="Plays a mate in one wherever there is one: few games that people play end in mate, so the net overlooks many. "
+        "Off: the net's own choice. Has no effect while `UCI_LimitStrength` is on.",
+    ),
+    _string(
+        MODEL,
+        EMPTY,
+        "model",
+        help="Path of the net, an `.onnx` file. Empty: the environment variable `TRANSCENDENCE_MODEL`, then beside the "
+        "program, then the installed net. A path that does not work is reported; no other net is played instead.",
+    ),
+    _combo(
+        "Device",
+        "auto",
+        "device",
+        choices=("auto", "cpu", "cuda"),
+        help="Where the net runs. `auto` takes a GPU when ONNX Runtime can use one.",
+    ),
+    _spin(
+        "Threads", 1, "threads", low=1, high=1024, help="CPU threads for one evaluation, at most as many as the machine has."
+    ),
+    _spin(
+        "Nodes",
+        1,
+        "nodes",
+        low=1,
+        high=10**9,
+        help="Evaluations for one move when `go` names no other number. 1: the net's first evaluation alone. More: a search "
+        "that plays stronger and takes longer; a clock or `stop` ends it early.",
+    ),
+    _string(
+        "CPuct",
+        "1.5",
+        "cpuct",
+        read=_positive,
+        help="Of the search: how much a move's probability counts against the scores that were found. More: wider.",
+    ),
+    _string(
+        "FirstPlay",
+        "0.25",
+        "first_play",
+        read=_share,
+        help="Of the search: by how much a move that was not tried yet counts as worse than its position, 0 to 1.",
+    ),
+    _string(
+        "PriorTemperature",
+        "1",
+        "prior_temperature",
+        read=_positive,
+        help="Of the search: temperature of the net's probabilities. More: alternatives are looked at sooner.",
+    ),
+    _spin(
+        "Hash",
+        64,
+        "hash_mb",
+        low=1,
+        high=1048576,
+        help="Memory in MiB for remembered evaluations, and as much again for each of a search's tree and what the net has "
+        "read of its lines.",
+    ),
     Option(CLEAR_HASH, "button", "", "", "Forgets all evaluations and the game read so far."),
-    _spin("MultiPV", 1, "multipv", low=1, high=500,
-          help="How many moves to show: the one chosen first, then the likeliest, each with its probability and the score of "
-               "the position after it."),
-    _check("Ponder", "false", "ponder",
-           help="Tells the client which reply is expected, so that it may let the engine ponder on it."),
-    _spin("Move Overhead", 30, "move_overhead_ms", low=0, high=10000,
-          help="Milliseconds kept in reserve for the way to the client, with a clock and with `movetime`."),
-    _spin("MoveDelay", 0, "move_delay_ms", low=0, high=600000,
-          help="Waits until this many milliseconds have been spent on a move, for human opponents. Shortened when the clock "
-               "does not allow it; `stop` ends it."),
-    _check("UCI_ShowWDL", "false", "show_wdl",
-           help="Adds `wdl` to the score: win, draw and loss of the side to move in permille."),
-    _check(LIMIT, "false", "limit_strength",
-           help="Plays as strongly as `UCI_Elo` says, by the net's dial, which sets the rating that the net is told and the "
-                "temperature (`Temperature` then has no effect). A net without a dial is told `UCI_Elo` itself."),
-    Option(ELO, "spin", "1500", "elo",
-           "The strength while `UCI_LimitStrength` is on. The range that is declared is the dial's of the net that is played, "
-           "what its matches have shown ([strength.md](strength.md)), and what lies outside is played as its end. Of a net "
-           "without a dial: 800 to 2400, the rating that is imitated, on the scale of the games that it has read.",
-           _clamped(1, 4000), *ELO_RANGE),
-    _string("UCI_Opponent", EMPTY, "opponent", read=_opponent,
-            help="Set by clients: title, rating, human or computer, name. The rating becomes the opponent's rating input, "
-                 "which also moves the score: against a far stronger player it is low from the start. Has no effect on a "
-                 "strength by dial."),
+    _spin(
+        "MultiPV",
+        1,
+        "multipv",
+        low=1,
+        high=500,
+        help="How many moves to show: the one chosen first, then the likeliest, each with its probability and the score of "
+        "the position after it.",
+    ),
+    _check(
+        "Ponder",
+        "false",
+        "ponder",
+        help="Tells the client which reply is expected, so that it may let the engine ponder on it.",
+    ),
+    _spin(
+        "Move Overhead",
+        30,
+        "move_overhead_ms",
+        low=0,
+        high=10000,
+        help="Milliseconds kept in reserve for the way to the client, with a clock and with `movetime`.",
+    ),
+    _spin(
+        "MoveDelay",
+        0,
+        "move_delay_ms",
+        low=0,
+        high=600000,
+        help="Waits until this many milliseconds have been spent on a move, for human opponents. Shortened when the clock "
+        "does not allow it; `stop` ends it.",
+    ),
+    _check(
+        "UCI_ShowWDL", "false", "show_wdl", help="Adds `wdl` to the score: win, draw and loss of the side to move in permille."
+    ),
+    _check(
+        LIMIT,
+        "false",
+        "limit_strength",
+        help="Plays as strongly as `UCI_Elo` says, by the net's dial, which sets the rating that the net is told and the "
+        "temperature (`Temperature` then has no effect). A net without a dial is told `UCI_Elo` itself.",
+    ),
+    Option(
+        ELO,
+        "spin",
+        "1500",
+        "elo",
+        "The strength while `UCI_LimitStrength` is on. The range that is declared is the dial's of the net that is played, "
+        "what its matches have shown ([strength.md](strength.md)), and what lies outside is played as its end. Of a net "
+        "without a dial: 800 to 2400, the rating that is imitated, on the scale of the games that it has read.",
+        _clamped(1, 4000),
+        *ELO_RANGE,
+    ),
+    _string(
+        "UCI_Opponent",
+        EMPTY,
+        "opponent",
+        read=_opponent,
+        help="Set by clients: title, rating, human or computer, name. The rating becomes the opponent's rating input, "
+        "which also moves the score: against a far stronger player it is low from the start. Has no effect on a "
+        "strength by dial.",
+    ),
     _check("UCI_AnalyseMode", "false", "analyse", help="Set by clients for analysis: shows the policy as with `go infinite`."),
-    _check("UCI_Chess960", "false", "chess960",
-           help="Set by clients for Chess960: castling is written as king takes rook. Both notations are always understood."),
-    _string(SYZYGY, EMPTY, "syzygy_path",
-            help="Folders with Syzygy tables, separated as in PATH. What they hold is played perfectly instead of by the net."),
-    _string(LOG_FILE, EMPTY, "log_file",
-            help="Writes every line in and out, with the time, to the end of this file."),
-)  # fmt: skip
+    _check(
+        "UCI_Chess960",
+        "false",
+        "chess960",
+        help="Set by clients for Chess960: castling is written as king takes rook. Both notations are always understood.",
+    ),
+    _string(
+        SYZYGY,
+        EMPTY,
+        "syzygy_path",
+        help="Folders with Syzygy tables, separated as in PATH. What they hold is played perfectly instead of by the net.",
+    ),
+    _string(LOG_FILE, EMPTY, "log_file", help="Writes every line in and out, with the time, to the end of this file."),
+)
 """In the order of declaration. No name may hold a word that UCI's own grammar uses (type, default, min, max, var)."""
 
 _BY_NAME = {option.name.lower(): option for option in OPTIONS}

@@ -261,9 +261,16 @@ class Player:
         opponent = None if by_dial else self._settings.opponent  # a dial was measured with both told the same
         nodes = 1 if by_dial else self._settings.nodes  # a dial was measured without a search
         task = Task(
-            board, search, replace(self._settings, temperature=setting.temperature, nodes=nodes), opened.judge, self._cache,
-            players(setting, opponent, white=board.turn), self._tables, self._generator(board), self._emit,
-        )  # fmt: skip
+            board,
+            search,
+            replace(self._settings, temperature=setting.temperature, nodes=nodes),
+            opened.judge,
+            self._cache,
+            players(setting, opponent, white=board.turn),
+            self._tables,
+            self._generator(board),
+            self._emit,
+        )
         return self._hunt(task, opened) if self._hunts(task, opened) else think(task)
 
     def _hunts(self, task: Task, opened: Opened) -> bool:

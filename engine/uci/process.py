@@ -171,7 +171,7 @@ class Process:
             opener = self._opener or open_net
             player = Player(
                 self._emit, self._ended, opener=opener, model=self._model, elo_range=self._elo_range, log_to=self._journal.open
-            )  # fmt: skip
+            )
             perform = player.perform
         except Exception as error:
             self._fault = f"the engine is not installed completely, it cannot play: {error}"

@@ -98,17 +98,30 @@ class Unknown:
 Command = Uci | Debug | IsReady | SetOption | NewGame | Position | Go | Stop | PonderHit | Quit | Unknown
 
 _BARE: dict[str, Command] = {
-    "uci": Uci(), "isready": IsReady(), "ucinewgame": NewGame(), "stop": Stop(), "ponderhit": PonderHit(), "quit": Quit(),
-}  # fmt: skip
+    "uci": Uci(),
+    "isready": IsReady(),
+    "ucinewgame": NewGame(),
+    "stop": Stop(),
+    "ponderhit": PonderHit(),
+    "quit": Quit(),
+}
 
 _VALUE = re.compile(r"\svalue(?=\s|$)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?")
 _MOVE = re.compile(r"[a-h][1-8][a-h][1-8][nbrqk]?|0000")
 
 _GO_NUMBERS = {
-    "wtime": "wtime_ms", "btime": "btime_ms", "winc": "winc_ms", "binc": "binc_ms", "movetime": "movetime_ms",
-    "movestogo": "movestogo", "nodes": "nodes", "depth": "depth", "mate": "mate", "perft": "perft",
-}  # fmt: skip
+    "wtime": "wtime_ms",
+    "btime": "btime_ms",
+    "winc": "winc_ms",
+    "binc": "binc_ms",
+    "movetime": "movetime_ms",
+    "movestogo": "movestogo",
+    "nodes": "nodes",
+    "depth": "depth",
+    "mate": "mate",
+    "perft": "perft",
+}
 _GO_FLAGS = ("infinite", "ponder")
 
 

@@ -142,11 +142,18 @@ class Searcher:
             wdl: Wdl = (loss, draw, win)
             hunt.emit(
                 Info(
-                    pv=tuple(_texts(hunt, line)), depth=len(line), seldepth=max(tree.deepest, len(line)), multipv=number,
-                    score_cp=score_cp(wdl), mate=_mate(node), wdl=wdl_permille(wdl) if hunt.settings.show_wdl else None,
-                    nodes=root.visits, time_ms=hunt.search.elapsed_ms(), hashfull=min(1000, round(used * 1000)),
+                    pv=tuple(_texts(hunt, line)),
+                    depth=len(line),
+                    seldepth=max(tree.deepest, len(line)),
+                    multipv=number,
+                    score_cp=score_cp(wdl),
+                    mate=_mate(node),
+                    wdl=wdl_permille(wdl) if hunt.settings.show_wdl else None,
+                    nodes=root.visits,
+                    time_ms=hunt.search.elapsed_ms(),
+                    hashfull=min(1000, round(used * 1000)),
                 )
-            )  # fmt: skip
+            )
 
 
 def _budget_ms(hunt: Hunt) -> int | None:

@@ -32,15 +32,7 @@ from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import SWEEP_TEMPERATURES, fixtures, gauntlet, round_robin
 from match.players.client import INSTALL_STOCKFISH, find_stockfish
-from match.players.player import (
-    LEVEL_ANCHORS,
-    PAPER_MOVETIME,
-    SKILL_LEVEL_ELO,
-    NetPlayer,
-    Player,
-    level_name,
-    stockfish_level,
-)
+from match.players.player import LEVEL_ANCHORS, PAPER_MOVETIME, SKILL_LEVEL_ELO, NetPlayer, Player, level_name, stockfish_level
 from match.players.population import Cast, distinct, read_population
 from match.report import pgn
 from match.report import tables as report
@@ -57,10 +49,14 @@ _FIT_S = 5.0
 def cast(arguments: argparse.Namespace) -> Cast:
     """Who makes the players, by the common options."""
     return Cast(
-        seed=arguments.seed, net_threads=arguments.threads, asking_threads=arguments.workers, rating=arguments.rating,
-        scale=None if arguments.scale is None else int(Scale[arguments.scale.upper()]), device=arguments.device,
+        seed=arguments.seed,
+        net_threads=arguments.threads,
+        asking_threads=arguments.workers,
+        rating=arguments.rating,
+        scale=None if arguments.scale is None else int(Scale[arguments.scale.upper()]),
+        device=arguments.device,
         take_mate=arguments.take_mate,
-    )  # fmt: skip
+    )
 
 
 def ladder(arguments: argparse.Namespace) -> None:
@@ -155,9 +151,7 @@ def anchors(arguments: argparse.Namespace) -> None:
     players = distinct([makes.at_board(stockfish_level(level)) for level in arguments.levels])
     if len(players) < 2:
         raise MatchError("expected at least two --levels")
-    _run(
-        arguments, players, round_robin(list(players)), list(players), games=arguments.games, fixed={}, extra=beside_table
-    )  # fmt: skip
+    _run(arguments, players, round_robin(list(players)), list(players), games=arguments.games, fixed={}, extra=beside_table)
 
 
 def beside_table(games: Sequence[Score]) -> str:
@@ -199,10 +193,17 @@ Decide = Callable[[Sequence[Score]], tuple[str, bool]]
 
 
 def _run(
-    arguments: argparse.Namespace, players: Mapping[str, Player], pairings: Sequence[tuple[str, str]],
-    heroes: Sequence[str], *, games: int, fixed: Mapping[str, float] | None = None, decided: Decide | None = None,
-    extra: Callable[[Sequence[Score]], str] | None = None, shared_openings: bool = True,
-) -> None:  # fmt: skip
+    arguments: argparse.Namespace,
+    players: Mapping[str, Player],
+    pairings: Sequence[tuple[str, str]],
+    heroes: Sequence[str],
+    *,
+    games: int,
+    fixed: Mapping[str, float] | None = None,
+    decided: Decide | None = None,
+    extra: Callable[[Sequence[Score]], str] | None = None,
+    shared_openings: bool = True,
+) -> None:
     """Play a schedule in its folder, then print and write all that it says."""
     if games < 1:
         raise MatchError(f"expected --games of at least 1, got {games}")
@@ -222,8 +223,15 @@ def _run(
     try:
         with Progress(len(schedule), results.played, heroes[0], known, decided) as progress:
             if not progress.over:
-                play(schedule, players, results=results, at_once=arguments.at_once, workers=arguments.workers, rules=rules,
-                     report=progress.add)  # fmt: skip
+                play(
+                    schedule,
+                    players,
+                    results=results,
+                    at_once=arguments.at_once,
+                    workers=arguments.workers,
+                    rules=rules,
+                    report=progress.add,
+                )
     finally:
         _close(players)
         results.close()
@@ -247,9 +255,10 @@ def _settings(
     told = "\n".join(f"{o.fen} {' '.join(o.moves)}" for o in book)
     return {
         "players": {name: identity(player) for name, player in players.items()},
-        "rules": asdict(rules), "seed": arguments.seed,
+        "rules": asdict(rules),
+        "seed": arguments.seed,
         "openings": str(arguments.openings) if random_book else hashlib.sha256(told.encode()).hexdigest()[:16],
-    }  # fmt: skip
+    }
 
 
 def identity(player: Player) -> str:
@@ -319,9 +328,13 @@ def _quick_rating(scores: Sequence[Score], known: Mapping[str, float], hero: str
 
 
 def _finish(
-    arguments: argparse.Namespace, games: Sequence[Played], heroes: Sequence[str], out: Path, known: Mapping[str, float],
+    arguments: argparse.Namespace,
+    games: Sequence[Played],
+    heroes: Sequence[str],
+    out: Path,
+    known: Mapping[str, float],
     extra: Callable[[Sequence[Score]], str] | None,
-) -> None:  # fmt: skip
+) -> None:
     """Tables on the screen; PGN, table.txt and, unless it was declined, plots and a page in the folder."""
     ordered = sorted(games, key=lambda game: game.number)
     pgn.write_pgn(ordered, out / "games.pgn", event=out.name, workers=arguments.workers)
@@ -489,6 +502,18 @@ def make_book(arguments: argparse.Namespace) -> None:
 
 
 __all__ = [
-    "Progress", "anchors", "best", "equality", "folder_games", "generate", "identity", "ladder", "make_book",
-    "make_report", "rate_files", "robin", "verdict", "versus",
-]  # fmt: skip
+    "Progress",
+    "anchors",
+    "best",
+    "equality",
+    "folder_games",
+    "generate",
+    "identity",
+    "ladder",
+    "make_book",
+    "make_report",
+    "rate_files",
+    "robin",
+    "verdict",
+    "versus",
+]

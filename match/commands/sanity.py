@@ -115,9 +115,9 @@ def _readable(hero: NetPlayer, found: sanity.Positions) -> sanity.Positions:
     """A blind net knows positions only by their games from the initial position."""
     if not hero.evaluator.net.info.blind:
         return found
-    return sanity.Positions(*(
-        [board for board in part if board.root().fen() == chess.STARTING_FEN] for part in (found.mates, found.ahead)
-    ))  # fmt: skip
+    return sanity.Positions(
+        *([board for board in part if board.root().fen() == chess.STARTING_FEN] for part in (found.mates, found.ahead))
+    )
 
 
 def _endgames(arguments: argparse.Namespace, hero: NetPlayer) -> dict[str, list[chess.Board]]:
@@ -125,9 +125,8 @@ def _endgames(arguments: argparse.Namespace, hero: NetPlayer) -> dict[str, list[
     if hero.evaluator.net.info.blind:
         return {}
     return {
-        kind: sanity.endgames(piece, count=arguments.endgames, seed=arguments.seed)
-        for kind, piece in sanity.ENDGAMES.items()
-    }  # fmt: skip
+        kind: sanity.endgames(piece, count=arguments.endgames, seed=arguments.seed) for kind, piece in sanity.ENDGAMES.items()
+    }
 
 
 def _moves(hero: NetPlayer, positions: Sequence[chess.Board]) -> list[chess.Move]:
@@ -149,8 +148,15 @@ def _played(
     results = Results(arguments.out, _settings(fixtures, players))
     try:
         with Progress(len(fixtures), results.played, hero.name, {}, None) as progress:
-            play(fixtures, players, results=results, at_once=arguments.at_once, workers=arguments.workers, rules=_RULES,
-                 report=progress.add)  # fmt: skip
+            play(
+                fixtures,
+                players,
+                results=results,
+                at_once=arguments.at_once,
+                workers=arguments.workers,
+                rules=_RULES,
+                report=progress.add,
+            )
     finally:
         results.close()
     return results.played
@@ -160,9 +166,10 @@ def _settings(fixtures: Sequence[Fixture], players: Mapping[str, Player]) -> dic
     """What must be the same when a folder's games are gone on with."""
     told = "\n".join(f"{f.white} {f.black} {f.opening}" for f in fixtures)
     return {
-        "players": {name: identity(player) for name, player in players.items()}, "rules": asdict(_RULES),
+        "players": {name: identity(player) for name, player in players.items()},
+        "rules": asdict(_RULES),
         "positions": hashlib.sha256(told.encode()).hexdigest()[:16],
-    }  # fmt: skip
+    }
 
 
 def _repeats(hero: NetPlayer, played: Sequence[Played], matches: Sequence[Played]) -> list[sanity.Row]:

@@ -76,10 +76,15 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out or Path("runs") / f"tournament-{time.strftime('%Y%m%d-%H%M%S')}"
     out.mkdir(parents=True, exist_ok=True)
     plan = Plan(
-        find_net(arguments.net).absolute(), tuple(dict.fromkeys(arguments.temperature or [0.001, 0.5, 1.0])),
-        tuple(arguments.levels), 2 * -(-arguments.games // 2), (out / "openings.pgn").absolute(),
-        (out / "games.pgn").absolute(), arguments.workers, arguments.seed,
-    )  # fmt: skip
+        find_net(arguments.net).absolute(),
+        tuple(dict.fromkeys(arguments.temperature or [0.001, 0.5, 1.0])),
+        tuple(arguments.levels),
+        2 * -(-arguments.games // 2),
+        (out / "openings.pgn").absolute(),
+        (out / "games.pgn").absolute(),
+        arguments.workers,
+        arguments.seed,
+    )
     _write_openings(arguments.openings, plan)
     words = command(runner, plan)
     if arguments.dry_run:
@@ -110,9 +115,14 @@ def command(runner: str, plan: Plan) -> list[str]:
         words += _our_engine(plan, temperature, fast=fast)
     for level in plan.levels:
         words += [
-            "-engine", f"name={level_name(level)}", f"cmd={resolve(['stockfish'])[0]}", "proto=uci", f"depth={level + 1}",
-            f"option.Skill Level={level}", "option.Hash=16",
-        ]  # fmt: skip
+            "-engine",
+            f"name={level_name(level)}",
+            f"cmd={resolve(['stockfish'])[0]}",
+            "proto=uci",
+            f"depth={level + 1}",
+            f"option.Skill Level={level}",
+            "option.Hash=16",
+        ]
     words += ["-each", f"tc={_CLOCK}", "-tournament", "gauntlet", "-seeds", str(len(plan.temperatures))]
     words += ["-games", "2", "-rounds", str(plan.games // 2), "-repeat"]
     words += ["-openings", f"file={plan.openings}", "format=pgn", "order=random", "-srand", str(plan.seed)]
@@ -124,16 +134,19 @@ def _our_engine(plan: Plan, temperature: float, *, fast: bool) -> list[str]:
     words = ["-P", "-m", "engine"]
     arguments = [f"args={shlex.join(words)}"] if fast else [f"arg={word}" for word in words]
     return [
-        "-engine", f"name={plan.net.stem} T={temperature:g}", f"cmd={sys.executable}", *arguments, "proto=uci",
-        f"option.Model={plan.net}", f"option.Temperature={temperature:g}",
-    ]  # fmt: skip
+        "-engine",
+        f"name={plan.net.stem} T={temperature:g}",
+        f"cmd={sys.executable}",
+        *arguments,
+        "proto=uci",
+        f"option.Model={plan.net}",
+        f"option.Temperature={temperature:g}",
+    ]
 
 
 def _write_openings(chosen: str, plan: Plan) -> None:
     book = openings.choose_openings(chosen, pairs=plan.games // 2, seed=plan.seed)
-    games = [
-        Played(i, "?", "?", o.name, "", "*", "", o.fen, " ".join(o.moves), len(o.moves)) for i, o in enumerate(book)
-    ]  # fmt: skip
+    games = [Played(i, "?", "?", o.name, "", "*", "", o.fen, " ".join(o.moves), len(o.moves)) for i, o in enumerate(book)]
     if all(not game.moves and game.fen == chess.STARTING_FEN for game in games):
         raise MatchError("expected openings with moves or positions: from the initial position games would repeat themselves")
     pgn.write_pgn(games, plan.openings, event="openings")

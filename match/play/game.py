@@ -171,7 +171,7 @@ class Game:
         f, moves = self.fixture, " ".join(move.uci() for move in self.board.move_stack)
         return Played(
             f.number, f.white, f.black, f.opening.name, f.pair, *self.ending, f.opening.fen, moves, len(f.opening.moves), date
-        )  # fmt: skip
+        )
 
 
 def material_lead(board: chess.Board) -> int:

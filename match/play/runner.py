@@ -20,17 +20,25 @@ from match.players.player import NetPlayer, Player, moves_together
 
 
 def play(
-    schedule: Sequence[Fixture], players: Mapping[str, Player], *, results: Results, at_once: int, workers: int = 1,
-    rules: Rules | None = None, report: Callable[[Played], bool | None] = lambda game: None,
-) -> None:  # fmt: skip
+    schedule: Sequence[Fixture],
+    players: Mapping[str, Player],
+    *,
+    results: Results,
+    at_once: int,
+    workers: int = 1,
+    rules: Rules | None = None,
+    report: Callable[[Played], bool | None] = lambda game: None,
+) -> None:
     """Play what is missing; ``report`` hears of each game as it ends, and ends the match by returning True."""
     rules = rules or Rules()
     missing = results.missing(schedule)
     specs = {name: spec for name, player in players.items() if (spec := player.spec) is not None}
     alone = [f for f in missing if f.white in specs and f.black in specs]
     with_net = [f for f in missing if not (f.white in specs and f.black in specs)]
-    for games in (play_batched(with_net, players, at_once=at_once, rules=rules),
-                  play_bulk(alone, specs, workers=workers, rules=rules)):  # fmt: skip
+    for games in (
+        play_batched(with_net, players, at_once=at_once, rules=rules),
+        play_bulk(alone, specs, workers=workers, rules=rules),
+    ):
         for game in games:
             results.add(game)
             if report(game):

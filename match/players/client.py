@@ -121,9 +121,12 @@ class Engine:
         self.name = setup.command[0]  # until it tells another
         try:
             self._process = subprocess.Popen(
-                setup.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                setup.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 start_new_session=os.name == "posix",  # Ctrl-C is ours to handle; wrapper scripts die with what they started
-            )  # fmt: skip
+            )
         except OSError as error:
             raise EngineFailure(f"cannot be started ({error.strerror or error})") from None
         assert self._process.stdin is not None

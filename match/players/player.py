@@ -27,9 +27,27 @@ from match.players.client import EngineFailure, Engines, Line, Setup, find_stock
 from match.players.weakness import Weakness, move_of, weak_move
 
 SKILL_LEVEL_ELO = {
-    0: 1320, 1: 1468, 2: 1608, 3: 1742, 4: 1923, 5: 2204, 6: 2363, 7: 2500, 8: 2596, 9: 2703, 10: 2788, 11: 2856, 12: 2923,
-    13: 2973, 14: 3025, 15: 3070, 16: 3111, 17: 3141, 18: 3170, 19: 3191,
-}  # fmt: skip
+    0: 1320,
+    1: 1468,
+    2: 1608,
+    3: 1742,
+    4: 1923,
+    5: 2204,
+    6: 2363,
+    7: 2500,
+    8: 2596,
+    9: 2703,
+    10: 2788,
+    11: 2856,
+    12: 2923,
+    13: 2973,
+    14: 3025,
+    15: 3070,
+    16: 3111,
+    17: 3141,
+    18: 3170,
+    19: 3191,
+}
 """Stockfish's own table of its Skill Levels (commit a08b8d4, anchored to CCRL, 120 s + 1 s); here that of levels with 0.1 s a
 move."""
 
@@ -276,10 +294,17 @@ class SpecPlayer:
 
 
 def engine_spec(
-    name: str, command: Sequence[str], limit: str, *, options: Sequence[tuple[str, str]] = (),
-    weaknesses: Sequence[Weakness] = (), anchor: float | None = None, seed: int = 1,
-    start_timeout_s: float = 10.0, move_timeout_s: float = 30.0,
-) -> EngineSpec:  # fmt: skip
+    name: str,
+    command: Sequence[str],
+    limit: str,
+    *,
+    options: Sequence[tuple[str, str]] = (),
+    weaknesses: Sequence[Weakness] = (),
+    anchor: float | None = None,
+    seed: int = 1,
+    start_timeout_s: float = 10.0,
+    move_timeout_s: float = 30.0,
+) -> EngineSpec:
     """A spec with its program found. ``stockfish`` means the installed one; it gets a small hash table and short
     positions. Raises MatchError when the program is missing."""
     words = resolve(command)

@@ -152,9 +152,16 @@ class Cast:
         return SpecPlayer(spec, threads=self.asking_threads, slots=self._slots)
 
     def net(
-        self, file: str | None, temperature: float, *, name: str | None = None, top_p: float = 1.0,
-        rating: int | None = None, scale: int | None = None, take_mate: bool | None = None,
-    ) -> NetPlayer:  # fmt: skip
+        self,
+        file: str | None,
+        temperature: float,
+        *,
+        name: str | None = None,
+        top_p: float = 1.0,
+        rating: int | None = None,
+        scale: int | None = None,
+        take_mate: bool | None = None,
+    ) -> NetPlayer:
         """A net at a temperature. Raises NetError when it is missing or broken, MatchError for no temperature or share."""
         for key, value in (("temperature", temperature), ("top_p", top_p)):
             if not _FIELDS[key].holds(value):
@@ -224,9 +231,14 @@ class Cast:
             return player
         scale = Scale[str(table["scale"]).upper()] if "scale" in table else None
         player = self.net(
-            str(table["net"]) or None, float(table.get("temperature", DEFAULT_TEMPERATURE)), name=table["name"],
-            top_p=float(table.get("top_p", 1.0)), rating=table.get("rating"), scale=scale, take_mate=table.get("take_mate"),
-        )  # fmt: skip
+            str(table["net"]) or None,
+            float(table.get("temperature", DEFAULT_TEMPERATURE)),
+            name=table["name"],
+            top_p=float(table.get("top_p", 1.0)),
+            rating=table.get("rating"),
+            scale=scale,
+            take_mate=table.get("take_mate"),
+        )
         player.anchor = _anchor(table)
         return player
 
@@ -243,10 +255,15 @@ class Cast:
         options = [(str(key), _option(value)) for key, value in table.get("options", {}).items()]
         timeouts = {key: float(table[key]) for key in ("start_timeout_s", "move_timeout_s") if key in table}
         return engine_spec(
-            table["name"], command_words(command) if isinstance(command, str) else command,
-            table.get("limit", _DEFAULT_LIMIT), options=options, weaknesses=_weaknesses(table, where),
-            anchor=_anchor(table), seed=self.seed, **timeouts,
-        )  # fmt: skip
+            table["name"],
+            command_words(command) if isinstance(command, str) else command,
+            table.get("limit", _DEFAULT_LIMIT),
+            options=options,
+            weaknesses=_weaknesses(table, where),
+            anchor=_anchor(table),
+            seed=self.seed,
+            **timeouts,
+        )
 
 
 def command_words(command: str, *, posix: bool = os.name != "nt") -> list[str]:
@@ -316,10 +333,13 @@ def _weakness(given: Mapping[str, Any], where: str) -> Weakness:
         raise MatchError(f"expected error = one of {', '.join(ERRORS)} in a weakness")
     standard = Weakness(given["error"])
     return Weakness(
-        given["error"], float(given.get("probability", standard.probability)), _words(given.get("phases", [])),
-        _words(given.get("pieces", [])), float(given.get("temperature_cp", standard.temperature_cp)),
+        given["error"],
+        float(given.get("probability", standard.probability)),
+        _words(given.get("phases", [])),
+        _words(given.get("pieces", [])),
+        float(given.get("temperature_cp", standard.temperature_cp)),
         int(given.get("lines", standard.lines)),
-    )  # fmt: skip
+    )
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -94,10 +94,18 @@ def _game(game: Played) -> dict[str, object]:
         squares.append(text[:4])
     start = chess.Board(game.fen)
     return {
-        "white": game.white, "black": game.black, "result": game.result, "reason": game.reason, "opening": game.opening,
-        "book": game.opening_plies, "first": start.fullmove_number, "blackBegins": not start.turn,
-        "san": list(san_moves(game.fen, moves)), "boards": boards, "squares": squares,
-    }  # fmt: skip
+        "white": game.white,
+        "black": game.black,
+        "result": game.result,
+        "reason": game.reason,
+        "opening": game.opening,
+        "book": game.opening_plies,
+        "first": start.fullmove_number,
+        "blackBegins": not start.turn,
+        "san": list(san_moves(game.fen, moves)),
+        "boards": boards,
+        "squares": squares,
+    }
 
 
 def _placement(board: chess.Board) -> str:

@@ -69,15 +69,17 @@ def _texts(games: Sequence[Played], event: str, workers: int) -> Iterator[str]:
 def pgn_text(game: Played, event: str) -> str:
     """One game with its tags, and a blank line after it."""
     tags = {
-        "Event": event, "Site": "?", "Date": game.date, "Round": str(game.number + 1), "White": game.white,
-        "Black": game.black, "Result": game.result,
-    }  # fmt: skip
+        "Event": event,
+        "Site": "?",
+        "Date": game.date,
+        "Round": str(game.number + 1),
+        "White": game.white,
+        "Black": game.black,
+        "Result": game.result,
+    }
     if game.fen != chess.STARTING_FEN:
         tags |= {"SetUp": "1", "FEN": game.fen}
-    tags |= {
-        "Opening": game.opening, "Pair": game.pair, "PlyCount": str(game.plies),
-        "Termination": game.reason,
-    }  # fmt: skip
+    tags |= {"Opening": game.opening, "Pair": game.pair, "PlyCount": str(game.plies), "Termination": game.reason}
     head = "".join(f'[{name} "{_escaped(value)}"]\n' for name, value in tags.items())
     return f"{head}\n{_wrapped([*_numbered(game), game.result])}\n\n"
 

@@ -91,9 +91,15 @@ def _reference_lines(axes: Any, ratings: Sequence[Rating]) -> None:
     for r in shown:
         height = max(r.elo, height + (high - low) * _LABEL_SHARE)  # labels of equal ratings would hide each other
         axes.annotate(
-            r.name, (1.0, height), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-            fontsize=7, va="center", annotation_clip=False,
-        )  # fmt: skip
+            r.name,
+            (1.0, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=7,
+            va="center",
+            annotation_clip=False,
+        )
 
 
 def _score_by_level(games: Sequence[Played]) -> bytes | None:

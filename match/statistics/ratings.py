@@ -200,10 +200,11 @@ class Pool:
         shared = drawn * (0.5 - s)  # covariance of points and drawing
         surplus = counts @ POINTS - n * s
         return _Pull(
-            surplus * slope / variance, n * slope**2 / variance,
+            surplus * slope / variance,
+            n * slope**2 / variance,
             (counts[:, :, 1] - n * drawn - surplus * shared / variance).sum(axis=1),
             (n * (drawn * (1 - drawn) - shared**2 / variance)).sum(axis=1),
-        )  # fmt: skip
+        )
 
     def _step(self, pull: _Pull, x: Floats) -> Floats:
         """(R, F + 2) scoring steps. What two players' games say is a square of numbers: cells are places in it."""
@@ -296,9 +297,13 @@ class _Games:
 
 
 def rate(
-    scores: Sequence[Score], anchors: Mapping[str, float], *, resamples: int = 1000, seed: int = 1,
+    scores: Sequence[Score],
+    anchors: Mapping[str, float],
+    *,
+    resamples: int = 1000,
+    seed: int = 1,
     progress: Callable[[float], object] = _silent,
-) -> list[Rating]:  # fmt: skip
+) -> list[Rating]:
     """Every player's rating with a 95 % interval, best first; ``progress`` hears the share that is done.
 
     A finite estimate needs points won and points lost against players that are tied to an anchor in the same way (without

@@ -164,16 +164,29 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     low, high = verdict.found.interval
     checks = verdict.temperatures
     return {
-        "verdict": verdict.word, "meaning": MEANING[verdict.word], "net": verdict.net, "expert": verdict.expert,
-        "games": 2 * verdict.found.pairs, "pentanomial": list(verdict.found.counts),
-        "score": verdict.found.score, "elo": _finite(verdict.found.elo), "low": _finite(low), "high": _finite(high),
+        "verdict": verdict.word,
+        "meaning": MEANING[verdict.word],
+        "net": verdict.net,
+        "expert": verdict.expert,
+        "games": 2 * verdict.found.pairs,
+        "pentanomial": list(verdict.found.counts),
+        "score": verdict.found.score,
+        "elo": _finite(verdict.found.elo),
+        "low": _finite(low),
+        "high": _finite(high),
         "superiority": verdict.found.superiority,
-        "temperatures": None if checks is None else {
-            "falls": checks.falls, "rises": [list(rise) for rise in checks.rises], "gain": _gap_json(checks.gain),
-            "average_minus_expert": _gap_json(checks.average), "average_is_above": checks.average_is_above,
+        "temperatures": None
+        if checks is None
+        else {
+            "falls": checks.falls,
+            "rises": [list(rise) for rise in checks.rises],
+            "gain": _gap_json(checks.gain),
+            "average_minus_expert": _gap_json(checks.average),
+            "average_is_above": checks.average_is_above,
         },
-        "ratings": [_rating_json(r) for r in verdict.ratings], "notes": verdict.notes,
-    }  # fmt: skip
+        "ratings": [_rating_json(r) for r in verdict.ratings],
+        "notes": verdict.notes,
+    }
 
 
 def curve_as_json(ratings: Sequence[Rating], glicko: Mapping[str, Glicko], notes: Mapping[str, str]) -> dict[str, Any]:
@@ -192,9 +205,14 @@ def _gap_json(found: Gap | None) -> dict[str, float | None] | None:
 
 def _rating_json(r: Rating) -> dict[str, Any]:
     return {
-        "name": r.name, "elo": _finite(r.elo), "low": _finite(r.low), "high": _finite(r.high), "games": r.games,
-        "points": r.points, "anchored": r.anchored,
-    }  # fmt: skip
+        "name": r.name,
+        "elo": _finite(r.elo),
+        "low": _finite(r.low),
+        "high": _finite(r.high),
+        "games": r.games,
+        "points": r.points,
+        "anchored": r.anchored,
+    }
 
 
 def _finite(number: float) -> float | None:

@@ -160,9 +160,11 @@ def _told_gain(gains: Floats) -> str:
 def as_json(found: Advantage, **notes: object) -> dict[str, Any]:
     """Everything, for a result file."""
     return {
-        "temperatures": list(found.temperatures), "tops": found.tops.round(5).tolist(),
-        "rewards": found.rewards.round(5).tolist(), "notes": notes,
-    }  # fmt: skip
+        "temperatures": list(found.temperatures),
+        "tops": found.tops.round(5).tolist(),
+        "rewards": found.rewards.round(5).tolist(),
+        "notes": notes,
+    }
 
 
 def from_json(values: Mapping[str, Any]) -> Advantage:

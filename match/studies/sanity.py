@@ -174,14 +174,16 @@ def sorted_out(examples: Sequence[Example]) -> Positions:
 
 def as_text(positions: Positions) -> str:
     """Positions as a file of them has them."""
-    return "\n".join([
-        "# Positions for bin/match sanity, from games of this project's players: name | FEN, or start | moves in UCI.",
-        "# The side to move can mate in one.",
-        *_lines(MATE, positions.mates),
-        f"# Stockfish finds the side to move ahead by {AHEAD_CP} centipawns or more; {LEAST_MEN} men or more.",
-        *_lines(AHEAD, positions.ahead),
-        "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Positions for bin/match sanity, from games of this project's players: name | FEN, or start | moves in UCI.",
+            "# The side to move can mate in one.",
+            *_lines(MATE, positions.mates),
+            f"# Stockfish finds the side to move ahead by {AHEAD_CP} centipawns or more; {LEAST_MEN} men or more.",
+            *_lines(AHEAD, positions.ahead),
+            "",
+        ]
+    )
 
 
 def _lines(kind: str, boards: Sequence[chess.Board]) -> Iterator[str]:
@@ -344,6 +346,11 @@ def as_json(rows: Sequence[Row], notes: Mapping[str, object]) -> dict[str, Any]:
 def _row_as_json(row: Row) -> dict[str, Any]:
     low, high = row.share.interval
     return {
-        "name": row.name, "count": row.share.count, "of": row.share.of, "low": round(low, 5), "high": round(high, 5),
-        "share": round(row.share.value, 5) if row.share.of else None, "moves_to_mate": row.moves_to_mate,
-    }  # fmt: skip
+        "name": row.name,
+        "count": row.share.count,
+        "of": row.share.of,
+        "low": round(low, 5),
+        "high": round(high, 5),
+        "share": round(row.share.value, 5) if row.share.of else None,
+        "moves_to_mate": row.moves_to_mate,
+    }

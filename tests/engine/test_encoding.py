@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine import encoding, vocabulary
-from engine.vocabulary import FLIP, MOVE_ID, MOVES, START, UCI_MOVES
+from engine.vocabulary import FLIP, MOVE_COUNT, MOVE_ID, START, UCI_MOVES
 from training.batches.replay import board_codes, replay
 from training.batches.rows import start_of
 
@@ -138,9 +138,9 @@ def test_a_null_move_is_refused() -> None:
 
 
 def test_the_vocabulary_is_fixed() -> None:
-    assert (MOVES, START) == (1968, 1968)
+    assert (MOVE_COUNT, START) == (1968, 1968)
     assert vocabulary.vocabulary_hash() == "28cbfd7d88f011bc"  # changes only together with every store and net
-    assert (FLIP[FLIP] == np.arange(MOVES + 1)).all()
+    assert (FLIP[FLIP] == np.arange(MOVE_COUNT + 1)).all()
     assert UCI_MOVES[FLIP[MOVE_ID["e2e4"]]] == "e7e5"
     assert UCI_MOVES[FLIP[MOVE_ID["a7b8q"]]] == "a2b1q"
 

@@ -22,7 +22,7 @@ def fake(kind: str, *, name: str = "", start_s: float = 10.0, move_s: float = 10
     """A fake engine as a player."""
     return engine_spec(
         name or kind, [sys.executable, str(FAKE), kind], "depth=1", start_timeout_s=start_s, move_timeout_s=move_s
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

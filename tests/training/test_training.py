@@ -96,7 +96,7 @@ def start_command(
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=session
-    )  # fmt: skip
+    )
 
 
 def run_command(config: Config, store: Store, folder: Path, *, processes: int) -> None:
@@ -506,8 +506,9 @@ def test_what_is_saved_is_on_the_disk_before_it_has_its_name(
         (["missing", "--out", "x", "--preset", "nosuch", "--processes", "1"], "expected a token store"),
     ],
 )
-def test_a_users_mistake_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
-                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_users_mistake_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     error = capsys.readouterr().err

@@ -21,8 +21,15 @@ _NOT_AB, _NOT_GH = 0xFCFC_FCFC_FCFC_FCFC, 0x3F3F_3F3F_3F3F_3F3F
 ROOK_STEPS = ((8, _FULL), (-8, _FULL), (1, _NOT_A), (-1, _NOT_H))
 BISHOP_STEPS = ((9, _NOT_A), (-9, _NOT_H), (7, _NOT_H), (-7, _NOT_A))
 KNIGHT_STEPS = (
-    (17, _NOT_A), (15, _NOT_H), (10, _NOT_AB), (6, _NOT_GH), (-17, _NOT_H), (-15, _NOT_A), (-10, _NOT_GH), (-6, _NOT_AB),
-)  # fmt: skip
+    (17, _NOT_A),
+    (15, _NOT_H),
+    (10, _NOT_AB),
+    (6, _NOT_GH),
+    (-17, _NOT_H),
+    (-15, _NOT_A),
+    (-10, _NOT_GH),
+    (-6, _NOT_AB),
+)
 PAWN_STEPS = (((9, _NOT_A), (7, _NOT_H)), ((-7, _NOT_A), (-9, _NOT_H)))  # of the side that moves up, and down
 _SLIDERS = ((3, 4),) * 2 + ((2, 4),) * 2  # rooks and queens along ranks and files, bishops and queens along diagonals
 _PAWNS, _KNIGHTS, _BISHOPS, _ROOKS, _QUEENS, _KINGS = range(6)

@@ -81,9 +81,11 @@ class Feed:
 
         weights = self.reader.weights(np.concatenate([part.elo for part in parts]))
         return Batch(
-            tuple(of(name) for name in _INPUTS), of("targets"), of("results"),
+            tuple(of(name) for name in _INPUTS),
+            of("targets"),
+            of("results"),
             None if weights is None else self._joined([weights]),
-        )  # fmt: skip
+        )
 
     def _joined(self, arrays: list[Any]) -> Tensor:
         if isinstance(arrays[0], Tensor):
@@ -153,9 +155,14 @@ def boards_on(device: torch.device) -> Boards:
     tables = DeviceReplay(device)
 
     def boards(
-        moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
-        board_input: str, checks: bool,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        moves: NDArray[np.uint16],
+        offsets: NDArray[np.int64],
+        starts: dict[int, Start],
+        *,
+        order: NDArray[np.int64],
+        board_input: str,
+        checks: bool,
+    ) -> tuple[Tensor, Tensor]:
         pieces, state, _ = tables.positions(moves, offsets, starts)
         places = torch.from_numpy(order).to(device)
         return board_codes(pieces, board_input, checks=checks).short()[places], state[places]

@@ -27,11 +27,19 @@ def king_codes(sides: Bits) -> NDArray[np.uint8]:
     answers, shadow = _replies(sides, seen[:, :, _OWN], first[:, :, _OWN] & sliders[:, _ENEMY])
     target = np.bitwise_or.reduce(seen[:, :, _ENEMY], axis=0)
     arriving = (
-        target[0] | target[1], target[2] | target[3], stepped(kings[_ENEMY], KNIGHT_STEPS),
-        stepped(kings[_ENEMY], PAWN_STEPS[1]), answers, shadow,
-    )  # fmt: skip
-    planes = np.stack([(leaving & own) | (there & ~own) for leaving, there in
-                       zip((*_numbered(pinned), *_numbered(closing)), arriving, strict=True)])  # fmt: skip
+        target[0] | target[1],
+        target[2] | target[3],
+        stepped(kings[_ENEMY], KNIGHT_STEPS),
+        stepped(kings[_ENEMY], PAWN_STEPS[1]),
+        answers,
+        shadow,
+    )
+    planes = np.stack(
+        [
+            (leaving & own) | (there & ~own)
+            for leaving, there in zip((*_numbered(pinned), *_numbered(closing)), arriving, strict=True)
+        ]
+    )
     bits = np.unpackbits(planes.view(np.uint8).reshape(*planes.shape, 8), axis=-1, bitorder="little")
     codes: NDArray[np.uint8] = np.bitwise_or.reduce(bits << np.arange(6, dtype=np.uint8)[:, None, None], axis=0)
     return codes

@@ -141,15 +141,26 @@ class Boards(Protocol):
     plies that ``order`` (R, T) names, in numpy's arrays or on a device."""
 
     def __call__(
-        self, moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
-        board_input: str, checks: bool,
-    ) -> tuple[Any, Any]: ...  # fmt: skip
+        self,
+        moves: NDArray[np.uint16],
+        offsets: NDArray[np.int64],
+        starts: dict[int, Start],
+        *,
+        order: NDArray[np.int64],
+        board_input: str,
+        checks: bool,
+    ) -> tuple[Any, Any]: ...
 
 
 def boards_by_numpy(
-    moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start], *, order: NDArray[np.int64],
-    board_input: str, checks: bool,
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:  # fmt: skip
+    moves: NDArray[np.uint16],
+    offsets: NDArray[np.int64],
+    starts: dict[int, Start],
+    *,
+    order: NDArray[np.int64],
+    board_input: str,
+    checks: bool,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """(R, T, 64) board codes and (R, T, 4) state."""
     positions = replay(moves, offsets, starts)
     return board_codes(positions.pieces, board_input, checks=checks)[order], positions.state[order]
@@ -170,8 +181,9 @@ class _Part:
     """(G,) whose ratings are hidden."""
 
 
-def build_rows(shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None], model: ModelConfig,
-               dropout: NDArray[np.bool_]) -> Rows:  # fmt: skip
+def build_rows(
+    shard: Shard, games: NDArray[np.int64], *, starts: list[Start | None], model: ModelConfig, dropout: NDArray[np.bool_]
+) -> Rows:
     """The given games of a shard as packed rows; ``dropout`` (G,) says whose ratings are hidden."""
     part = _part(shard, games, starts=starts, dropout=dropout)
     return _rows([part], model, order=_order([part], model), boards=boards_by_numpy)
@@ -197,10 +209,15 @@ def _rows(parts: list[_Part], model: ModelConfig, *, order: NDArray[np.int64], b
     dropout = np.concatenate([p.dropout for p in parts])
     board, state = boards(moves, offsets, special, order=order, board_input=model.board_input, checks=model.checks)
     rows = Rows(
-        inputs[order], board, state, _ratings(records, game, black, dropout)[order], game[order],
-        mover_moves(moves, black).astype(np.int64)[order], _results(records, game, black)[order],
+        inputs[order],
+        board,
+        state,
+        _ratings(records, game, black, dropout)[order],
+        game[order],
+        mover_moves(moves, black).astype(np.int64)[order],
+        _results(records, game, black)[order],
         np.where(black, records["black_elo"][game], records["white_elo"][game])[order],
-    )  # fmt: skip
+    )
     rows.moves[:, 0] = START
     return rows
 
@@ -271,8 +288,17 @@ class Reader:
     when there are too few games.
     """
 
-    def __init__(self, store: Store, data: DataConfig, model: ModelConfig, *, seed: int, rank: int = 0, world: int = 1,
-                 boards: Boards = boards_by_numpy) -> None:  # fmt: skip
+    def __init__(
+        self,
+        store: Store,
+        data: DataConfig,
+        model: ModelConfig,
+        *,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        boards: Boards = boards_by_numpy,
+    ) -> None:
         self._store, self._data, self._model, self._seed, self._boards = store, data, model, seed, boards
         chosen = _training_games(store, data, model)
         self._shard_of = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])

@@ -119,9 +119,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = parser().parse_args(argv)
     commands = {
-        "ingest": _ingest, "merge": _copy, "filter": _copy, "sample": _copy, "export": _export, "diversity": _diversity,
-        "inspect": _inspect, "sources": _sources, "pack": _pack, "unpack": _unpack,
-    }  # fmt: skip
+        "ingest": _ingest,
+        "merge": _copy,
+        "filter": _copy,
+        "sample": _copy,
+        "export": _export,
+        "diversity": _diversity,
+        "inspect": _inspect,
+        "sources": _sources,
+        "pack": _pack,
+        "unpack": _unpack,
+    }
     try:
         return commands[arguments.command](arguments)
     except TranscendenceError as error:
@@ -138,9 +146,13 @@ def main(argv: list[str] | None = None) -> int:
 def _ingest(arguments: argparse.Namespace) -> int:
     scales = known_sources(arguments.sources).scales() | dict(_scale(text) for text in arguments.scale)
     job = Job(
-        _filters(arguments), scales, max_per_band=arguments.max_per_band,
-        max_per_source=arguments.max_per_source, format=arguments.format, fast=not arguments.slow,
-    )  # fmt: skip
+        _filters(arguments),
+        scales,
+        max_per_band=arguments.max_per_band,
+        max_per_source=arguments.max_per_source,
+        format=arguments.format,
+        fast=not arguments.slow,
+    )
     report = ingest(arguments.games, arguments.out, job=job, processes=arguments.processes)
     return _told(arguments.out, report)
 
@@ -162,9 +174,12 @@ def _sources(arguments: argparse.Namespace) -> int:
 
 def _copy(arguments: argparse.Namespace) -> int:
     selection = Selection(
-        _filters(arguments), games=getattr(arguments, "games", 0), max_per_band=arguments.max_per_band,
-        max_per_source=arguments.max_per_source, seed=arguments.seed,
-    )  # fmt: skip
+        _filters(arguments),
+        games=getattr(arguments, "games", 0),
+        max_per_band=arguments.max_per_band,
+        max_per_source=arguments.max_per_source,
+        seed=arguments.seed,
+    )
     return _told(arguments.out, copy([open_store(path) for path in arguments.stores], arguments.out, selection))
 
 
@@ -192,9 +207,13 @@ def _diversity(arguments: argparse.Namespace) -> int:
     if arguments.figure:
         expect_matplotlib()
     result = measure(
-        open_store(arguments.store), caps=arguments.caps, more_than=arguments.more_than, plies=arguments.plies,
-        games=arguments.games, seed=arguments.seed,
-    )  # fmt: skip
+        open_store(arguments.store),
+        caps=arguments.caps,
+        more_than=arguments.more_than,
+        plies=arguments.plies,
+        games=arguments.games,
+        seed=arguments.seed,
+    )
     print(table(result))
     if arguments.figure:
         draw(result, arguments.figure)
@@ -203,11 +222,17 @@ def _diversity(arguments: argparse.Namespace) -> int:
 
 def _filters(arguments: argparse.Namespace) -> Filters:
     return Filters(
-        max_rating=arguments.max_rating, min_rating=arguments.min_rating, min_plies=arguments.min_plies,
-        time_classes=tuple(arguments.time_class), terminations=tuple(arguments.termination), results=tuple(arguments.result),
-        starts=arguments.starts, bots=not getattr(arguments, "no_bots", False), since=_day(arguments.since, "00"),
+        max_rating=arguments.max_rating,
+        min_rating=arguments.min_rating,
+        min_plies=arguments.min_plies,
+        time_classes=tuple(arguments.time_class),
+        terminations=tuple(arguments.termination),
+        results=tuple(arguments.result),
+        starts=arguments.starts,
+        bots=not getattr(arguments, "no_bots", False),
+        since=_day(arguments.since, "00"),
         until=_day(arguments.until, "99"),
-    )  # fmt: skip
+    )
 
 
 def _day(text: str, missing: str) -> int:

@@ -70,8 +70,9 @@ class Diversity:
         return [float(values.mean()) if len(values) else math.nan for values in chosen]
 
 
-def measure(store: Store, *, caps: Sequence[int] = DEFAULT_CAPS, more_than: int = 100, plies: int = 40, games: int = 0,
-            seed: int = 1) -> Diversity:  # fmt: skip
+def measure(
+    store: Store, *, caps: Sequence[int] = DEFAULT_CAPS, more_than: int = 100, plies: int = 40, games: int = 0, seed: int = 1
+) -> Diversity:
     """The diversity under each cap, on the first ``plies`` of ``games`` random games each (0 = all, see the command's help).
 
     Raises DataError for a cap that leaves no game.
@@ -101,8 +102,9 @@ def _under(store: Store, cap: int) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return np.repeat(np.arange(len(chosen)), [len(c) for c in chosen]), np.concatenate(chosen)
 
 
-def _measure(store: Store, cap: int, shards: NDArray[np.int64], games: NDArray[np.int64], *, plies: int, more_than: int
-             ) -> CapDiversity:  # fmt: skip
+def _measure(
+    store: Store, cap: int, shards: NDArray[np.int64], games: NDArray[np.int64], *, plies: int, more_than: int
+) -> CapDiversity:
     parts = [
         _positions(store, int(shard), games[shards == shard][begin : begin + _GAMES_AT_ONCE], plies)
         for shard in np.unique(shards)
@@ -119,8 +121,9 @@ def _measure(store: Store, cap: int, shards: NDArray[np.int64], games: NDArray[n
     return CapDiversity(cap, len(games), len(keys), often[free], visits[free], entropy[free] / np.log(legal[free]))
 
 
-def _positions(store: Store, number: int, games: NDArray[np.int64], plies: int
-               ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int64]]:  # fmt: skip
+def _positions(
+    store: Store, number: int, games: NDArray[np.int64], plies: int
+) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int64]]:
     """Key and move of each of the games' first plies, and how many plies each game gives."""
     shard = store.shards[number]
     begins = shard.offsets[games]
@@ -149,8 +152,9 @@ def _first(place: NDArray[np.int64], seen: NDArray[np.int64], positions: int) ->
     return first
 
 
-def _legal_moves(store: Store, shards: NDArray[np.int64], games: NDArray[np.int64], *, first: NDArray[np.int64],
-                 lengths: NDArray[np.int64]) -> NDArray[np.int64]:  # fmt: skip
+def _legal_moves(
+    store: Store, shards: NDArray[np.int64], games: NDArray[np.int64], *, first: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """(K,) number of legal moves, by python-chess, in the positions at these plies."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     counts = []

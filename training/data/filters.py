@@ -46,8 +46,11 @@ class Filters:
     """Last date, yyyymmdd; 0 = no limit. Games without a date go too."""
 
     def __post_init__(self) -> None:
-        known = (("time class", self.time_classes, TIME_CLASSES), ("termination", self.terminations, TERMINATIONS),
-                 ("result", self.results, RESULTS))  # fmt: skip
+        known = (
+            ("time class", self.time_classes, TIME_CLASSES),
+            ("termination", self.terminations, TERMINATIONS),
+            ("result", self.results, RESULTS),
+        )
         for what, asked, names in known:
             if wrong := [name for name in asked if name not in names]:
                 raise DataError(f"expected a {what} of {', '.join(names)}, got {wrong[0]!r}")

@@ -165,8 +165,9 @@ class _Work:
         return games.take(keep), rejects + filtered
 
 
-def ingest(paths: Iterable[Path], out: Path, *, job: Job | None = None, processes: int = 1,
-           shard_games: int = GAMES_A_SHARD) -> Report:  # fmt: skip
+def ingest(
+    paths: Iterable[Path], out: Path, *, job: Job | None = None, processes: int = 1, shard_games: int = GAMES_A_SHARD
+) -> Report:
     """Read every file into a store; an unfinished one of the same job is gone on with.
 
     Raises DataError for a missing file, a store that is finished or of another job, and a full disk. A damaged file
@@ -198,8 +199,9 @@ def ingest(paths: Iterable[Path], out: Path, *, job: Job | None = None, processe
     return report
 
 
-def _opened(out: Path, job: Job, files: Sequence[Path], report: Report, *, shard_games: int
-            ) -> tuple[StoreWriter, Duplicates, Quota]:  # fmt: skip
+def _opened(
+    out: Path, job: Job, files: Sequence[Path], report: Report, *, shard_games: int
+) -> tuple[StoreWriter, Duplicates, Quota]:
     """A writer for the job with what its store remembers: fresh, or behind what an interrupted run left."""
     description = _description(job, files)
     seen, quota = Duplicates(), Quota(job.max_per_band, job.max_per_source)
@@ -257,9 +259,14 @@ def _count(report: Report, games: Games, rejects: Counter[str], batch: _Batch, f
 
 def _note(report: Report, then: tuple[int, int]) -> dict[str, Any]:
     progress = {
-        "file": then[0], "piece": then[1], "kept": report.kept, "plies": report.plies, "damaged": list(report.damaged),
-        "open_ended": report.open_ended, "refused": list(report.refused),
-    }  # fmt: skip
+        "file": then[0],
+        "piece": then[1],
+        "kept": report.kept,
+        "plies": report.plies,
+        "damaged": list(report.damaged),
+        "open_ended": report.open_ended,
+        "refused": list(report.refused),
+    }
     return {"rejects": dict(report.rejects), "progress": progress}
 
 
@@ -434,8 +441,11 @@ def _games_in(folder: Path) -> Iterator[Path]:
             if path.is_file() and _kind(path) in _FORMATS:
                 yield path
             elif _looks_like_games(path):
-                print(f"{path}: not read, for its name does not end in .pgn or .tsv (or in these and {', '.join(PACKED)}); "
-                      "if it holds games, unpack or rename it, or name the file itself", file=sys.stderr)  # fmt: skip
+                print(
+                    f"{path}: not read, for its name does not end in .pgn or .tsv (or in these and {', '.join(PACKED)}); "
+                    "if it holds games, unpack or rename it, or name the file itself",
+                    file=sys.stderr,
+                )
         for path in (Path(place, name) for name in folders):
             if path.is_symlink():
                 print(

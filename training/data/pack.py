@@ -142,9 +142,13 @@ def _joined(parts: Sequence[Games]) -> Games:
     """Games of blocks of one store."""
     lengths = np.concatenate([part.lengths for part in parts])
     return Games(
-        np.concatenate([part.moves for part in parts]), _offsets(lengths), np.concatenate([part.records for part in parts]),
-        parts[0].sources, parts[0].starts, np.concatenate([part.bots for part in parts]),
-    )  # fmt: skip
+        np.concatenate([part.moves for part in parts]),
+        _offsets(lengths),
+        np.concatenate([part.records for part in parts]),
+        parts[0].sources,
+        parts[0].starts,
+        np.concatenate([part.bots for part in parts]),
+    )
 
 
 def _offsets(lengths: NDArray[Any]) -> NDArray[np.int64]:
@@ -192,9 +196,10 @@ def _encoded(games: Games, store: Store) -> Iterator[bytes]:
     records["source"] = source
     records["start"][records["start"] >= 0] = start
     names = {
-        "sources": [games.sources[i] for i in sources], "starts": [games.starts[i] for i in starts],
+        "sources": [games.sources[i] for i in sources],
+        "starts": [games.starts[i] for i in starts],
         "made_from": {"store": store.path.name, "fingerprint": store.fingerprint()},
-    }  # fmt: skip
+    }
     columns = [games.lengths[order].astype("<u4"), *(records[name] for name in _FIELDS)]
     sections = {
         "moves": _shrunk(block.moves.astype("<u2").tobytes() for block in _arranged(games, order)),
@@ -202,9 +207,7 @@ def _encoded(games: Games, store: Store) -> Iterator[bytes]:
         "names": _shrunk([json.dumps(names).encode("utf-8")]),
     }
     sizes = {name: len(data) for name, data in sections.items()}
-    head = {
-        "format": FORMAT, "vocabulary": vocabulary_hash(), "games": len(games), "plies": len(games.moves), "sizes": sizes,
-    }  # fmt: skip
+    head = {"format": FORMAT, "vocabulary": vocabulary_hash(), "games": len(games), "plies": len(games.moves), "sizes": sizes}
     digest = hashlib.sha256()
     for piece in (json.dumps(head).encode("utf-8") + b"\n", *sections.values()):
         digest.update(piece)

@@ -129,12 +129,19 @@ def pack(games: Sequence[Game], bots: Sequence[bool] = (), open_ended: Sequence[
     starts: dict[str, int] = {}
     records = [
         (
-            g.key(), g.white_elo, g.black_elo, _RESULT[g.result], g.scale, _TIME_CLASS[g.time_class],
-            _TERMINATION[g.termination], g.date, sources.setdefault(g.source, len(sources)),
+            g.key(),
+            g.white_elo,
+            g.black_elo,
+            _RESULT[g.result],
+            g.scale,
+            _TIME_CLASS[g.time_class],
+            _TERMINATION[g.termination],
+            g.date,
+            sources.setdefault(g.source, len(sources)),
             -1 if g.start_fen is None else starts.setdefault(g.start_fen, len(starts)),
         )
         for g in games
-    ]  # fmt: skip
+    ]
     moves = np.concatenate([g.moves for g in games]) if games else np.zeros(0, np.uint16)
     offsets = np.cumsum([0] + [len(g.moves) for g in games], dtype=np.int64)
     marked = np.array(bots or [False] * len(games), np.bool_)
@@ -351,9 +358,15 @@ class StoreWriter:
 
     def _write_meta(self) -> None:
         meta = {
-            "format": FORMAT, "vocabulary": vocabulary_hash(), "games": self._games, "plies": self._plies,
-            "shards": self._shards, "sources": list(self._sources), "starts": list(self._starts), **self.note,
-        }  # fmt: skip
+            "format": FORMAT,
+            "vocabulary": vocabulary_hash(),
+            "games": self._games,
+            "plies": self._plies,
+            "shards": self._shards,
+            "sources": list(self._sources),
+            "starts": list(self._starts),
+            **self.note,
+        }
         write_text(self.path / "store.json", json.dumps(meta, indent=1))
 
     def _clear_partial(self) -> None:
@@ -393,7 +406,13 @@ def unpack(games: Games) -> Iterator[Game]:
         start = int(record["start"])
         yield Game(
             np.asarray(games.moves[games.offsets[g] : games.offsets[g + 1]]),
-            int(record["white_elo"]), int(record["black_elo"]), RESULTS[record["result"]], int(record["scale"]),
-            TIME_CLASSES[record["time_class"]], TERMINATIONS[record["termination"]], int(record["date"]),
-            games.sources[record["source"]], None if start < 0 else games.starts[start],
-        )  # fmt: skip
+            int(record["white_elo"]),
+            int(record["black_elo"]),
+            RESULTS[record["result"]],
+            int(record["scale"]),
+            TIME_CLASSES[record["time_class"]],
+            TERMINATIONS[record["termination"]],
+            int(record["date"]),
+            games.sources[record["source"]],
+            None if start < 0 else games.starts[start],
+        )

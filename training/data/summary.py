@@ -31,9 +31,11 @@ def describe(store: Store) -> str:
         f"plies a game: median {int(np.median(plies))}, from {plies.min()} to {plies.max()}",
     ]
     for title, column, names in (
-        ("results", "result", RESULTS), ("time classes", "time_class", TIME_CLASSES),
-        ("terminations", "termination", TERMINATIONS), ("rating scales", "scale", [s.name.lower() for s in Scale]),
-    ):  # fmt: skip
+        ("results", "result", RESULTS),
+        ("time classes", "time_class", TIME_CLASSES),
+        ("terminations", "termination", TERMINATIONS),
+        ("rating scales", "scale", [s.name.lower() for s in Scale]),
+    ):
         counts = np.bincount(games[column], minlength=len(names)).tolist()
         lines.append(f"{title}: " + ", ".join(f"{name} {n:,}" for name, n in zip(names, counts, strict=True) if n))
     lines += [*_dates(games["date"]), f"starts other than the initial position: {int((games['start'] >= 0).sum()):,}"]

@@ -27,7 +27,7 @@ from engine.dial import Setting, dial_in
 from engine.encoding import Scale, rating_bucket
 from engine.errors import ConfigError, TranscendenceError
 from engine.files import write_text
-from engine.vocabulary import MOVES
+from engine.vocabulary import MOVE_COUNT
 from training.batches.rows import Rows
 from training.config import DataConfig
 from training.data.store import open_store
@@ -47,11 +47,11 @@ class Judged:
     """What the net made of P plies, once."""
 
     logits: torch.Tensor
-    """(P, MOVES)"""
+    """(P, MOVE_COUNT)"""
     targets: torch.Tensor
     """(P,) the moves that were played."""
     legal: torch.Tensor
-    """(P, MOVES) the moves that were possible."""
+    """(P, MOVE_COUNT) the moves that were possible."""
 
     def nll(self, temperature: float) -> Floats:
         """(P,) -log p(move played), in nats, illegal moves counted in."""
@@ -168,12 +168,19 @@ def measure(net: Net, held_out: Validation, setting: Setting, *, most: int) -> L
     own = judge(net, chosen, plies, ratings=None)
     top1, top1_untold, nll, nll_untold, nll_own = told.top1(), untold.top1(), told.nll(1.0), untold.nll(1.0), own.nll(1.0)
     return Likeness(
-        rating=setting.rating, temperature=setting.temperature, plies=int(plies.sum()),
-        top1=float(top1.mean()), top1_untold=float(top1_untold.mean()), top1_gain_error=_error(top1 - top1_untold, row),
-        nll=float(nll.mean()), nll_untold=float(nll_untold.mean()), nll_gain_error=_error(nll_untold - nll, row),
-        nll_own=float(nll_own.mean()), nll_own_error=_error(nll - nll_own, row),
+        rating=setting.rating,
+        temperature=setting.temperature,
+        plies=int(plies.sum()),
+        top1=float(top1.mean()),
+        top1_untold=float(top1_untold.mean()),
+        top1_gain_error=_error(top1 - top1_untold, row),
+        nll=float(nll.mean()),
+        nll_untold=float(nll_untold.mean()),
+        nll_gain_error=_error(nll_untold - nll, row),
+        nll_own=float(nll_own.mean()),
+        nll_own_error=_error(nll - nll_own, row),
         nll_played=float(told.nll_played(max(setting.temperature, 1e-3)).mean()),
-    )  # fmt: skip
+    )
 
 
 def plies_of(rows: Rows, setting: Setting) -> NDArray[np.bool_]:
@@ -197,7 +204,7 @@ def judge(net: Net, held_out: Validation, plies: NDArray[np.bool_], *, ratings: 
         wanted = torch.from_numpy(plies[part])
         logits.append(net(*inputs_of(some, net.move_head.device))[0].float().cpu()[wanted])
         targets.append(torch.from_numpy(some.targets.astype(np.int64))[wanted])
-        bits = np.unpackbits(held_out.legal[part][plies[part]], axis=-1)[:, :MOVES]
+        bits = np.unpackbits(held_out.legal[part][plies[part]], axis=-1)[:, :MOVE_COUNT]
         legal.append(torch.from_numpy(bits.astype(np.bool_)))
     return Judged(torch.cat(logits), torch.cat(targets), torch.cat(legal))
 

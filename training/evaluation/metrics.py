@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from engine.encoding import move_id
-from engine.vocabulary import MOVES, UCI_MOVES
+from engine.vocabulary import MOVE_COUNT, UCI_MOVES
 from training.batches.rows import Rows, build_rows, join, packed, select, start_of
 from training.config import DataConfig, ModelConfig
 from training.data.store import Store
@@ -30,7 +30,7 @@ class Validation:
 
     rows: Rows
     legal: NDArray[np.uint8] | None = field(default=None, repr=False)
-    """(R, T, MOVES / 8) bits of the legal moves, as their mover sees them; None when not asked for."""
+    """(R, T, MOVE_COUNT / 8) bits of the legal moves, as their mover sees them; None when not asked for."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ def _games_for(offsets: NDArray[np.int64], games: NDArray[np.int64], plies: int)
 
 
 def legal_bits(moves: NDArray[np.uint16], fen: str | None) -> NDArray[np.uint8]:
-    """(P, MOVES / 8) packed legal moves before each ply of a game, as the mover sees them."""
+    """(P, MOVE_COUNT / 8) packed legal moves before each ply of a game, as the mover sees them."""
     board = chess.Board(fen) if fen else chess.Board()
-    bits = np.zeros((len(moves), MOVES), dtype=np.bool_)
+    bits = np.zeros((len(moves), MOVE_COUNT), dtype=np.bool_)
     for row, move in zip(bits, moves, strict=True):
         row[[move_id(m, board.turn) for m in board.legal_moves]] = True
         board.push(chess.Move.from_uci(UCI_MOVES[move]))
@@ -147,7 +147,7 @@ def _judge_rows(net: Net, rows: Rows, legal: NDArray[np.uint8] | None) -> dict[s
         **{name: odds[:, i].exp() for i, name in enumerate(("win", "draw", "loss"))},
     }
     if legal is not None:
-        bits = np.unpackbits(legal, axis=-1).reshape(-1, MOVES)
+        bits = np.unpackbits(legal, axis=-1).reshape(-1, MOVE_COUNT)
         found |= _legal_metrics(log_p, targets, torch.from_numpy(bits.astype(np.bool_)).to(device))
     return found
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from engine.attacks import ATTACKER_CLASSES
 from engine.encoding import BOARD_CODES, PIECE_CODES, RATINGS_SIZES, STATE_SIZES
-from engine.vocabulary import MOVES, START
+from engine.vocabulary import MOVE_COUNT, START
 from training.config import ModelConfig
 from training.net.move_head import SquarePairs
 
@@ -266,7 +266,7 @@ class Net(nn.Module):
         self.state = Columns(STATE_SIZES, W) if config.board_input != "none" else None
         self.ratings = Columns(RATINGS_SIZES, W) if config.rating_input else None
         self.blocks: Sequence[Block] = nn.ModuleList(Block(config) for _ in range(config.layers))  # type: ignore[assignment]
-        self.move_head = nn.Parameter(torch.zeros(MOVES, W))
+        self.move_head = nn.Parameter(torch.zeros(MOVE_COUNT, W))
         self.pairs = SquarePairs(config) if config.move_rank else None
         self.wdl_head = nn.Parameter(torch.zeros(3, W))
 
@@ -285,7 +285,8 @@ class Net(nn.Module):
         return _rms(x)
 
     def heads_of(self, x: Tensor, board: Tensor, *, playing: bool = False) -> tuple[Tensor, Tensor]:
-        """Move logits (B, T, MOVES) and WDL logits (B, T, 3); ``playing`` chooses what suits few positions and the exporter."""
+        """Move logits (B, T, MOVE_COUNT) and WDL logits (B, T, 3); ``playing`` chooses what suits few positions and
+        the exporter."""
         x = _rms(x)
         logits = F.linear(x, self.move_head)
         if self.pairs is not None:
@@ -333,7 +334,7 @@ def flops_per_ply(config: ModelConfig) -> float:
     over the whole context. Tables are looked up, not multiplied; pairs of squares count from the mover's 16. The small net of
     conv and squares has its own tokens."""
     W, C = config.width, config.board_width
-    trunk = config.layers * (4 + 2 * config.mlp_ratio) * W * W + (MOVES + 3) * W + config.move_rank * (W + 16 * 64)
+    trunk = config.layers * (4 + 2 * config.mlp_ratio) * W * W + (MOVE_COUNT + 3) * W + config.move_rank * (W + 16 * 64)
     board = 0
     if config.board_input == "conv":
         board = config.board_layers * 64 * 18 * C * C + 64 * C * W

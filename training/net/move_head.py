@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from engine.attacks import KING_CODES
 from engine.encoding import BOARD_CODES, PIECE_CODES
-from engine.vocabulary import ID_OF, MOVES, PROMOTION, SOURCE, TARGET
+from engine.vocabulary import ID_OF, MOVE_COUNT, PROMOTION, SOURCE, TARGET
 from training.config import ModelConfig
 
 _MEN = 16  # of one side at most: only their squares can be left
@@ -82,7 +82,7 @@ class SquarePairs(nn.Module):
         scores: Tensor = _PairScores.apply(a, rows_b.to(dtype), self.place_to.to(dtype), codes)  # type: ignore[no-untyped-call]
         scores = scores + _rows(self.moves_of_pieces().to(dtype), self.piece_of[men] * 64 + squares)
         logits: Tensor = _ToMoves.apply(scores, squares, self.plain, self.promotions)  # type: ignore[no-untyped-call]
-        return logits.reshape(*h.shape[:-1], MOVES)
+        return logits.reshape(*h.shape[:-1], MOVE_COUNT)
 
     def everywhere(self, h: Tensor, board: Tensor) -> Tensor:
         """The same from all 64 x 64 pairs of squares, in plain operations: play's way, for a few positions at a time."""
@@ -107,13 +107,15 @@ def _move_tables() -> dict[str, Tensor]:
     """plain (64, 64): id of the move between two squares, V where there is none. promotions (22,): 64 x source + target of the
     moves to the last rank that promote, in the vocabulary's order, where each stands for four ids. pair_of_move (V,): 64 x
     source + target of a move, 4096 where the mover's men never make it: the opponent's promotions."""
-    plain = np.where(ID_OF[:, :, 0] >= 0, ID_OF[:, :, 0], MOVES).astype(np.int64)
+    plain = np.where(ID_OF[:, :, 0] >= 0, ID_OF[:, :, 0], MOVE_COUNT).astype(np.int64)
     pairs = SOURCE.astype(np.int64) * 64 + TARGET
     pairs[(PROMOTION > 0) & (TARGET < 8)] = 64 * 64
     up = np.flatnonzero((PROMOTION == 1) & (TARGET >= 56))
     return {
-        "plain": torch.from_numpy(plain), "promotions": torch.from_numpy(pairs[up]), "pair_of_move": torch.from_numpy(pairs),
-    }  # fmt: skip
+        "plain": torch.from_numpy(plain),
+        "promotions": torch.from_numpy(pairs[up]),
+        "pair_of_move": torch.from_numpy(pairs),
+    }
 
 
 @torch.library.custom_op("transcendence::rows_gradient", mutates_args=())
@@ -189,10 +191,10 @@ class _ToMoves(torch.autograd.Function):
         slots = squares.new_full((N, 64), _MEN).scatter_(1, squares, torch.arange(_MEN, device=squares.device).expand(N, -1))
         places = slots[:, promotions // 64] * 64 + promotions % 64
         ctx.save_for_backward(ids, places)
-        moves = scores.new_zeros(N, MOVES + 1).scatter_(1, ids, scores.reshape(N, -1))
+        moves = scores.new_zeros(N, MOVE_COUNT + 1).scatter_(1, ids, scores.reshape(N, -1))
         last = F.pad(scores.reshape(N, -1), (0, 64)).gather(1, places)
         moves[:, _FIRST_PROMOTION : _FIRST_PROMOTION + 88] = last.repeat_interleave(4, dim=1)
-        return moves[:, :MOVES]
+        return moves[:, :MOVE_COUNT]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

@@ -217,9 +217,12 @@ def _learning(config: Config) -> Config:
 
 def _environment() -> dict[str, Any]:
     return {
-        "command": shlex.join(["train", *sys.argv[1:]]), "commit": commit(), "python": platform.python_version(),
-        "torch": torch.__version__, "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-    }  # fmt: skip
+        "command": shlex.join(["train", *sys.argv[1:]]),
+        "commit": commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
 
 
 def commit() -> str:
@@ -227,6 +230,6 @@ def commit() -> str:
     try:
         return subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        ).stdout.strip()  # fmt: skip
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from engine.errors import ConfigError, TranscendenceError
-from engine.vocabulary import MOVES
+from engine.vocabulary import MOVE_COUNT
 from training.batches.feed import Batch, ways_for
 from training.batches.rows import Reader, check_games
 from training.config import Config, RunConfig
@@ -132,7 +132,7 @@ class Trainer:
         boards, feed = ways_for(device)
         self.reader = Reader(
             store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world, boards=boards
-        )  # fmt: skip
+        )
         self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
         size = max(1, config.data.micro_plies // config.model.context)
         self.feed = feed(self.reader, rows=self.rows_a_step // processes.world, rows_at_once=size, device=device)
@@ -253,7 +253,7 @@ class Trainer:
             with fast:
                 logits, wdl = module(*batch.inputs)
             logits, wdl, results = logits.float(), wdl.float(), batch.results.reshape(-1)
-            nll = F.cross_entropy(logits.reshape(-1, MOVES), batch.targets.reshape(-1), reduction="none")
+            nll = F.cross_entropy(logits.reshape(-1, MOVE_COUNT), batch.targets.reshape(-1), reduction="none")
             weighted = nll if batch.weights is None else nll * batch.weights.reshape(-1)
             known = (results >= 0).sum().clamp(min=1)
             wdl_loss = F.cross_entropy(wdl.reshape(-1, 3), results, ignore_index=-100, reduction="sum") / known
@@ -270,10 +270,16 @@ class Trainer:
             group, flops = self.optimizers[0].param_groups[0], flops_per_ply(self.config.model) * speed
             peak = self.config.run.peak_tflops * 1e12 * self.processes.world
             line: metrics_file.Line = {
-                "kind": "train", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3),
-                "plies_per_s": round(speed), "gflops": round(flops / 1e9, 3),
-                **({"mfu": round(flops / peak, 4)} if peak else {}), "rate": group["lr"] / group["peak_lr"], **losses,
-            }  # fmt: skip
+                "kind": "train",
+                "step": self.step,
+                "plies": self.plies,
+                "minutes": round(self.minutes, 3),
+                "plies_per_s": round(speed),
+                "gflops": round(flops / 1e9, 3),
+                **({"mfu": round(flops / peak, 4)} if peak else {}),
+                "rate": group["lr"] / group["peak_lr"],
+                **losses,
+            }
             self._record(line)
 
     def _record(self, line: metrics_file.Line) -> None:
@@ -290,7 +296,7 @@ class Trainer:
             config = self.config
             self._validation = load_validation(
                 self._store, config.data, model=config.model, plies=config.run.validation_plies, legal=True
-            )  # fmt: skip
+            )
         metrics = evaluate(net, self._validation)
         line = {"kind": "validation", "step": self.step, "plies": self.plies, "minutes": round(self.minutes, 3)}
         self._record(line | {f"validation_{k}": v for k, v in dataclasses.asdict(metrics).items()})
@@ -314,13 +320,15 @@ class Trainer:
         return net.to(self.device)
 
     def _save(self) -> None:
-        progress = {
-            "step": self.step, "plies": self.plies, "minutes": self.minutes, "reader": self._all_reader_states()
-        }  # fmt: skip
+        progress = {"step": self.step, "plies": self.plies, "minutes": self.minutes, "reader": self._all_reader_states()}
         checkpoint.save(
-            self.folder, self.playing, trained=self.net, optimizers=self.optimizers, progress=progress,
+            self.folder,
+            self.playing,
+            trained=self.net,
+            optimizers=self.optimizers,
+            progress=progress,
             first=self.processes.first,
-        )  # fmt: skip
+        )
 
     def _all_reader_states(self) -> dict[str, Any]:
         states: list[dict[str, Any]] = [self.feed.state()]

@@ -21,7 +21,7 @@ from engine.attacks import KING_CODES
 from engine.encoding import ATTACK_CODES, BOARD_CODES, PIECE_CODES, RATINGS_SIZES, STATE_SIZES
 from engine.errors import ConfigError
 from engine.net_file import CONTRACTS, PREFIX
-from engine.vocabulary import MOVES, START, vocabulary_hash
+from engine.vocabulary import MOVE_COUNT, START, vocabulary_hash
 from training.config import ModelConfig, from_dict
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _matrix_shapes(model: ModelConfig) -> Iterator[tuple[str, tuple[int, int]]]:
         yield f"blocks.{i}.out", (W, W)
         yield f"blocks.{i}.up", (hidden, W)
         yield f"blocks.{i}.down", (W, hidden)
-    yield "move_head", (MOVES, W)
+    yield "move_head", (MOVE_COUNT, W)
     if model.move_rank:
         yield "pairs.gate", (model.move_rank, W)
     yield "wdl_head", (3, W)

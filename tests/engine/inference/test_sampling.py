@@ -90,8 +90,7 @@ def preferring(board: chess.Board, uci: str, wdl: tuple[float, float, float]) ->
 
 
 @pytest.mark.parametrize(
-    ("wdl", "avoid", "repeats"),
-    [((0.9, 0.1, 0.0), True, False), ((0.9, 0.1, 0.0), False, True), ((0.1, 0.2, 0.7), True, True)],
+    ("wdl", "avoid", "repeats"), [((0.9, 0.1, 0.0), True, False), ((0.9, 0.1, 0.0), False, True), ((0.1, 0.2, 0.7), True, True)]
 )
 def test_a_lead_is_not_repeated_away(wdl: tuple[float, float, float], avoid: bool, repeats: bool) -> None:
     board = repeating_board()
@@ -134,8 +133,11 @@ def test_a_draw_is_numpys_own_draw(seed: int) -> None:
 def test_a_mate_is_taken_where_it_is_asked_for() -> None:
     board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1")
     given = preferring(board, "g1f1", EVEN)
-    chosen = [choose(given, board, Sampling(1.0, take_mate=take), random=np.random.default_rng(s)).move.uci()
-              for take in (True, False) for s in range(30)]  # fmt: skip
+    chosen = [
+        choose(given, board, Sampling(1.0, take_mate=take), random=np.random.default_rng(s)).move.uci()
+        for take in (True, False)
+        for s in range(30)
+    ]
     assert set(chosen[:30]) == {"d1d8"}
     assert len(set(chosen[30:])) > 3
     assert board.fen() == "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
@@ -144,6 +146,8 @@ def test_a_mate_is_taken_where_it_is_asked_for() -> None:
 def test_without_a_mate_all_is_as_it_was() -> None:
     given = preferring(chess.Board(), "e2e4", EVEN)
     for seed in range(20):
-        moves = {choose(given, chess.Board(), Sampling(1.0, take_mate=take), random=np.random.default_rng(seed)).move
-                 for take in (True, False)}  # fmt: skip
+        moves = {
+            choose(given, chess.Board(), Sampling(1.0, take_mate=take), random=np.random.default_rng(seed)).move
+            for take in (True, False)
+        }
         assert len(moves) == 1

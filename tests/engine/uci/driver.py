@@ -127,12 +127,7 @@ def in_process(
 ) -> tuple[Client, subprocess.Popen[bytes]]:
     """Start a real process, as a GUI does: in a folder of its own choosing."""
     process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        cwd=cwd,
-        env=surroundings(**environment),
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=cwd, env=surroundings(**environment)
     )
     assert process.stdin
     assert process.stdout

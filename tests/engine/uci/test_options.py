@@ -17,34 +17,74 @@ from tests.paths import ROOT
 IDS = [option.name for option in OPTIONS]
 
 VALUES: list[tuple[str, str, object]] = [
-    ("Temperature", "0.001", 0.001), ("Temperature", "0", 0.0), ("Temperature", "1", 1.0), ("Temperature", ".5", 0.5),
-    ("Temperature", "1e-05", 1e-05), ("Temperature", "1e-3", 1e-3), ("Temperature", "0,7", 0.7), ("Temperature", "2.", 2.0),
-    ("TemperatureOpening", "1", 1.0), ("TemperatureOpening", "<empty>", None), ("TemperatureOpening", "", None),
-    ("TemperatureOpeningPlies", "16", 16), ("TopP", "0,9", 0.9), ("TopP", "1", 1.0), ("Seed", "7", 7),
-    ("AvoidRepetition", "FALSE", False), ("TakeMate", "false", False),
-    ("Model", "/a b/ö.onnx", "/a b/ö.onnx"), ("Model", "<empty>", ""),
-    ("Device", "CUDA", "cuda"), ("Threads", "4", 4), ("Hash", "512", 512), ("Nodes", "64", 64), ("CPuct", "2,5", 2.5),
-    ("FirstPlay", "0", 0.0), ("PriorTemperature", "1.3", 1.3), ("MultiPV", "500", 500), ("Ponder", "true", True),
-    ("Move Overhead", "100", 100), ("MoveDelay", "1500", 1500), ("UCI_ShowWDL", "true", True),
-    ("UCI_LimitStrength", "true", True), ("UCI_Elo", "+1200", 1200),
+    ("Temperature", "0.001", 0.001),
+    ("Temperature", "0", 0.0),
+    ("Temperature", "1", 1.0),
+    ("Temperature", ".5", 0.5),
+    ("Temperature", "1e-05", 1e-05),
+    ("Temperature", "1e-3", 1e-3),
+    ("Temperature", "0,7", 0.7),
+    ("Temperature", "2.", 2.0),
+    ("TemperatureOpening", "1", 1.0),
+    ("TemperatureOpening", "<empty>", None),
+    ("TemperatureOpening", "", None),
+    ("TemperatureOpeningPlies", "16", 16),
+    ("TopP", "0,9", 0.9),
+    ("TopP", "1", 1.0),
+    ("Seed", "7", 7),
+    ("AvoidRepetition", "FALSE", False),
+    ("TakeMate", "false", False),
+    ("Model", "/a b/ö.onnx", "/a b/ö.onnx"),
+    ("Model", "<empty>", ""),
+    ("Device", "CUDA", "cuda"),
+    ("Threads", "4", 4),
+    ("Hash", "512", 512),
+    ("Nodes", "64", 64),
+    ("CPuct", "2,5", 2.5),
+    ("FirstPlay", "0", 0.0),
+    ("PriorTemperature", "1.3", 1.3),
+    ("MultiPV", "500", 500),
+    ("Ponder", "true", True),
+    ("Move Overhead", "100", 100),
+    ("MoveDelay", "1500", 1500),
+    ("UCI_ShowWDL", "true", True),
+    ("UCI_LimitStrength", "true", True),
+    ("UCI_Elo", "+1200", 1200),
     ("UCI_Opponent", "GM 2800 human Gary Kasparov", Opponent("GM", 2800, False, "Gary Kasparov")),
     ("UCI_Opponent", "none none computer Shredder 13", Opponent("", 0, True, "Shredder 13")),
-    ("UCI_Opponent", "<empty>", None), ("UCI_AnalyseMode", "true", True), ("UCI_Chess960", "true", True),
-    ("SyzygyPath", "/a:/b c", "/a:/b c"), ("Log File", "x.log", "x.log"),
-]  # fmt: skip
+    ("UCI_Opponent", "<empty>", None),
+    ("UCI_AnalyseMode", "true", True),
+    ("UCI_Chess960", "true", True),
+    ("SyzygyPath", "/a:/b c", "/a:/b c"),
+    ("Log File", "x.log", "x.log"),
+]
 
 RUBBISH = [
     ("Temperature", ["", "<empty>", "nan", "inf", "-inf", "-1", "hot", "1,000.5", "1 2", "0x1", "1_0", "١", "101", "1e999"]),
-    ("TemperatureOpening", ["cold", "-0.5"]), ("TopP", ["0", "1.01", "-1", "nan", "all"]),
-    ("TemperatureOpeningPlies", ["-1", "1001", "ten"]), ("Seed", ["-1", "2147483648", "1.5", "", "9" * 5000]),
-    ("AvoidRepetition", ["1", "yes", "on", ""]), ("TakeMate", ["0"]), ("Device", ["gpu", ""]), ("Threads", ["0", "1025"]),
-    ("Hash", ["0", "x"]), ("Nodes", ["0", "-1", "1e3", "1000000001"]), ("CPuct", ["0", "-1", "nan", "101"]),
-    ("FirstPlay", ["-0.1", "1.1", "x"]), ("PriorTemperature", ["0", "inf"]),
-    ("MultiPV", ["0", "501", "2.0"]), ("Ponder", ["maybe"]), ("Move Overhead", ["-1", "10001"]),
-    ("MoveDelay", ["-1", "600001"]), ("UCI_ShowWDL", ["2"]), ("UCI_LimitStrength", [""]), ("UCI_Elo", ["strong", "", "1200.5"]),
-    ("UCI_Opponent", ["GM", "GM 2800", "GM high human X", "GM 2800 alien X"]), ("UCI_AnalyseMode", ["x"]),
+    ("TemperatureOpening", ["cold", "-0.5"]),
+    ("TopP", ["0", "1.01", "-1", "nan", "all"]),
+    ("TemperatureOpeningPlies", ["-1", "1001", "ten"]),
+    ("Seed", ["-1", "2147483648", "1.5", "", "9" * 5000]),
+    ("AvoidRepetition", ["1", "yes", "on", ""]),
+    ("TakeMate", ["0"]),
+    ("Device", ["gpu", ""]),
+    ("Threads", ["0", "1025"]),
+    ("Hash", ["0", "x"]),
+    ("Nodes", ["0", "-1", "1e3", "1000000001"]),
+    ("CPuct", ["0", "-1", "nan", "101"]),
+    ("FirstPlay", ["-0.1", "1.1", "x"]),
+    ("PriorTemperature", ["0", "inf"]),
+    ("MultiPV", ["0", "501", "2.0"]),
+    ("Ponder", ["maybe"]),
+    ("Move Overhead", ["-1", "10001"]),
+    ("MoveDelay", ["-1", "600001"]),
+    ("UCI_ShowWDL", ["2"]),
+    ("UCI_LimitStrength", [""]),
+    ("UCI_Elo", ["strong", "", "1200.5"]),
+    ("UCI_Opponent", ["GM", "GM 2800", "GM high human X", "GM 2800 alien X"]),
+    ("UCI_AnalyseMode", ["x"]),
     ("UCI_Chess960", ["x"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=IDS)
@@ -53,9 +93,12 @@ def test_declarations_obey_every_client(option: Option) -> None:
     assert not words & set(re.findall(r"\w+", option.name.lower()))
     assert not words & set(re.findall(r"\w+", option.default.lower()))
     kinds = {
-        "check": r"default (true|false)", "spin": r"default -?\d+ min -?\d+ max -?\d+", "button": r"",
-        "combo": r"default \S+( var \S+)+", "string": r"default \S+",
-    }  # fmt: skip
+        "check": r"default (true|false)",
+        "spin": r"default -?\d+ min -?\d+ max -?\d+",
+        "button": r"",
+        "combo": r"default \S+( var \S+)+",
+        "string": r"default \S+",
+    }
     pattern = rf"option name {re.escape(option.name)} type {option.kind} {kinds[option.kind]}".strip()
     assert re.fullmatch(pattern, option.declaration())
     assert "  " not in option.name

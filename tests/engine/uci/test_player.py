@@ -148,8 +148,11 @@ def test_the_net_is_opened_once_and_again_when_its_options_change() -> None:
         desk.go()
     assert len(desk.opened) == 5
     assert (desk.opened[-1].threads, desk.opened[-1].hash_mb, desk.opened[-1].device, desk.opened[-1].model) == (
-        2, 32, "cpu", "x.onnx",
-    )  # fmt: skip
+        2,
+        32,
+        "cpu",
+        "x.onnx",
+    )
 
 
 def test_the_net_is_introduced_before_its_first_move_and_not_to_those_who_wait_for_readyok() -> None:

@@ -92,10 +92,14 @@ def test_one_move_from_a_pipe(start: Start) -> None:
 @pytest.mark.parametrize(
     ("go", "end"),
     [
-        ("go infinite", b"quit\n"), ("go infinite", b""), ("go ponder", b""), ("go perft 30", b"quit\n"),
-        ("go depth 1", b"quit"), ("isready", b""),
+        ("go infinite", b"quit\n"),
+        ("go infinite", b""),
+        ("go ponder", b""),
+        ("go perft 30", b"quit\n"),
+        ("go depth 1", b"quit"),
+        ("isready", b""),
     ],
-)  # fmt: skip
+)
 def test_it_ends_at_once_with_status_0(start: Start, go: str, end: bytes) -> None:
     client, process = start()
     client.send("isready")
@@ -134,9 +138,13 @@ def test_the_end_of_the_input_ends_nothing_that_was_asked(asked: list[str], answ
 
 def test_printf_through_a_pipe_gets_its_move(random_net: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        ENGINE, input=b"uci\nposition startpos\ngo movetime 100\n", capture_output=True, cwd=tmp_path,
-        env=surroundings(TRANSCENDENCE_MODEL=str(random_net)), check=True,
-    )  # fmt: skip
+        ENGINE,
+        input=b"uci\nposition startpos\ngo movetime 100\n",
+        capture_output=True,
+        cwd=tmp_path,
+        env=surroundings(TRANSCENDENCE_MODEL=str(random_net)),
+        check=True,
+    )
     assert done.stdout.splitlines()[-1].startswith(b"bestmove")
 
 

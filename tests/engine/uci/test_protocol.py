@@ -84,9 +84,23 @@ def test_blank_lines_are_nothing(line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["xboard", "protover 2", "Unknown command: go", "readyok", "GO", "setoption", "setoption name", "setoption Hash 1",
-     "position", "position fen", "position fen moves e2e4", "position moves e2e4", "position here", "register later"],
-)  # fmt: skip
+    [
+        "xboard",
+        "protover 2",
+        "Unknown command: go",
+        "readyok",
+        "GO",
+        "setoption",
+        "setoption name",
+        "setoption Hash 1",
+        "position",
+        "position fen",
+        "position fen moves e2e4",
+        "position moves e2e4",
+        "position here",
+        "register later",
+    ],
+)
 def test_what_is_no_command_is_unknown(line: str) -> None:
     assert parse(line) == Unknown(line)
 
@@ -136,9 +150,12 @@ def test_replies() -> None:
 
 
 @given(
-    st.integers(-15000, 15000), st.none() | st.integers(-3, 3).filter(bool), st.integers(0, 10**6), st.integers(0, 10**6),
+    st.integers(-15000, 15000),
+    st.none() | st.integers(-3, 3).filter(bool),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
     st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.001, 1)),
-)  # fmt: skip
+)
 def test_python_chess_reads_our_info(
     cp: int, mate: int | None, nodes: int, time_ms: int, wdl: tuple[float, float, float] | None
 ) -> None:

@@ -28,8 +28,17 @@ from engine.uci.protocol import (
 from engine.uci.session import Action, Leave, Queue, Search, Session, Write
 
 COMMANDS: list[Command] = [
-    Uci(), Debug(True), IsReady(), SetOption("Hash", "1"), NewGame(), Position(), Go(), Stop(), PonderHit(), Unknown("x"),
-]  # fmt: skip
+    Uci(),
+    Debug(True),
+    IsReady(),
+    SetOption("Hash", "1"),
+    NewGame(),
+    Position(),
+    Go(),
+    Stop(),
+    PonderHit(),
+    Unknown("x"),
+]
 
 
 def started(session: Session, go: Go) -> Search:

@@ -186,8 +186,20 @@ def test_workers_are_the_cores_that_a_match_may_use_and_no_more_than_windows_bea
 
 
 def test_every_command_has_help() -> None:
-    for name in ("play", "sweep", "versus", "robin", "generate", "rate", "report", "anchors", "equality", "tournament", "book",
-                 "sanity"):  # fmt: skip
+    for name in (
+        "play",
+        "sweep",
+        "versus",
+        "robin",
+        "generate",
+        "rate",
+        "report",
+        "anchors",
+        "equality",
+        "tournament",
+        "book",
+        "sanity",
+    ):
         with pytest.raises(SystemExit) as done:
             parser().parse_args([name, "--help"])
         assert done.value.code == 0

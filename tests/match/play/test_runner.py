@@ -210,8 +210,11 @@ PLAYED = Played(0, "a", "b", "o", "a - b / o", "1-0", "checkmate", "fen", "e2e4"
 def test_a_damaged_results_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     line = json.dumps(PLAYED.__dict__)
-    for text, told in ((line + "\n" + line + "\n", "holds a game twice"), ("{}\n", "line 1: expected a game"),
-                       (line.replace("1-0", "*") + "\n", "expected a finished game, got result")):  # fmt: skip
+    for text, told in (
+        (line + "\n" + line + "\n", "holds a game twice"),
+        ("{}\n", "line 1: expected a game"),
+        (line.replace("1-0", "*") + "\n", "expected a finished game, got result"),
+    ):
         path.write_text(text)
         with pytest.raises(MatchError, match=told):
             read_results(path)
@@ -269,9 +272,22 @@ def test_a_killed_match_goes_on_without_losing_or_repeating_a_game(tmp_path: Pat
     population = tmp_path / "two.toml"
     population.write_text('[[player]]\nname = "a"\nbuiltin = "random"\n[[player]]\nname = "b"\nbuiltin = "random"\n')
     words = [
-        sys.executable, "-m", "match", "generate", population, "--games", "160", "--openings", "random:4",
-        "--workers", "2", "--most-moves", "60", "--no-page", "--out",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "match",
+        "generate",
+        population,
+        "--games",
+        "160",
+        "--openings",
+        "random:4",
+        "--workers",
+        "2",
+        "--most-moves",
+        "60",
+        "--no-page",
+        "--out",
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     kept: list[int] = []
     for _ in range(2):

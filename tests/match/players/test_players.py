@@ -236,14 +236,34 @@ def test_bad_populations_are_refused(tmp_path: Path, text: str, told: str) -> No
 
 
 WRONG_VALUES = (
-    'net = ""\nrating = "2000"', "net = 3", 'net = ""\nrating = 2000.5', 'net = ""\nrating = -1', 'net = ""\nrating = true',
-    'net = ""\ntake_mate = "no"', 'net = ""\ntake_mate = 0', 'net = ""\ntemperature = nan', 'net = ""\ntemperature = -1',
-    'net = ""\ntemperature = "1"', 'net = ""\ntemperature = inf', 'net = ""\ntop_p = 0', 'net = ""\ntop_p = 1.5',
-    'net = ""\nscale = "fide-ish"', 'net = ""\nscale = 1', 'net = ""\nelo = "1500"', 'net = ""\nelo = 1500.5',
-    'net = ""\nanchor = nan', "engine = 3", "engine = []", 'engine = ["sh", 1]', 'engine = "sh"\nlimit = 3',
-    'engine = "sh"\nmove_timeout_s = 0', 'engine = "sh"\nstart_timeout_s = "1"', 'engine = "sh"\nweakness = "random"',
-    'engine = "sh"\noptions = { Hash = nan }', "builtin = 1",
-)  # fmt: skip
+    'net = ""\nrating = "2000"',
+    "net = 3",
+    'net = ""\nrating = 2000.5',
+    'net = ""\nrating = -1',
+    'net = ""\nrating = true',
+    'net = ""\ntake_mate = "no"',
+    'net = ""\ntake_mate = 0',
+    'net = ""\ntemperature = nan',
+    'net = ""\ntemperature = -1',
+    'net = ""\ntemperature = "1"',
+    'net = ""\ntemperature = inf',
+    'net = ""\ntop_p = 0',
+    'net = ""\ntop_p = 1.5',
+    'net = ""\nscale = "fide-ish"',
+    'net = ""\nscale = 1',
+    'net = ""\nelo = "1500"',
+    'net = ""\nelo = 1500.5',
+    'net = ""\nanchor = nan',
+    "engine = 3",
+    "engine = []",
+    'engine = ["sh", 1]',
+    'engine = "sh"\nlimit = 3',
+    'engine = "sh"\nmove_timeout_s = 0',
+    'engine = "sh"\nstart_timeout_s = "1"',
+    'engine = "sh"\nweakness = "random"',
+    'engine = "sh"\noptions = { Hash = nan }',
+    "builtin = 1",
+)
 
 
 @pytest.mark.parametrize("fields", WRONG_VALUES)

@@ -45,11 +45,14 @@ def ratings() -> list[Rating]:
 def test_table_marks_anchors_bounds_and_unknowns() -> None:
     lines = report.table(
         [
-            Rating("a", 1500, 1450, 1550, 100, 60, False, 0.987), Rating("b", 1320, 1320, 1320, 10, 5, True),
-            Rating("c", 1200, -INF, 1200, 10, 0, False), Rating("d", 2000, 2000, INF, 10, 10, False),
-            Rating("e", NAN, -INF, INF, 0, 0, False), Rating("f", 1500, 1400, INF, 9, 8, False),
+            Rating("a", 1500, 1450, 1550, 100, 60, False, 0.987),
+            Rating("b", 1320, 1320, 1320, 10, 5, True),
+            Rating("c", 1200, -INF, 1200, 10, 0, False),
+            Rating("d", 2000, 2000, INF, 10, 10, False),
+            Rating("e", NAN, -INF, INF, 0, 0, False),
+            Rating("f", 1500, 1400, INF, 9, 8, False),
         ]
-    ).splitlines()  # fmt: skip
+    ).splitlines()
     assert re.search(r"60.0%\s+1500\s+1450 to 1550\s+98.7%$", lines[1])
     assert re.search(r"=1320\s+anchor$", lines[2])
     assert re.search(r"<1200\s+no bound to 1200$", lines[3])

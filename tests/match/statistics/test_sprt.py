@@ -62,10 +62,17 @@ def test_difference_and_superiority() -> None:
 
 def test_pentanomial_counts_complete_pairs_of_the_hero() -> None:
     scores = [
-        Score("a", "b", 1.0, "1"), Score("b", "a", 0.0, "1"), Score("a", "b", 0.5, "2"), Score("b", "a", 0.0, "2"),
-        Score("a", "b", 1.0, "3"), Score("x", "y", 1.0, "1"), Score("y", "x", 1.0, "1"), Score("b", "a", 1.0, "4"),
-        Score("a", "b", 0.0, "4"), Score("a", "b", 1.0),
-    ]  # fmt: skip
+        Score("a", "b", 1.0, "1"),
+        Score("b", "a", 0.0, "1"),
+        Score("a", "b", 0.5, "2"),
+        Score("b", "a", 0.0, "2"),
+        Score("a", "b", 1.0, "3"),
+        Score("x", "y", 1.0, "1"),
+        Score("y", "x", 1.0, "1"),
+        Score("b", "a", 1.0, "4"),
+        Score("a", "b", 0.0, "4"),
+        Score("a", "b", 1.0),
+    ]
     assert pentanomial(scores, "a").tolist() == [1, 0, 0, 1, 1]
     assert pentanomial(scores, "b").tolist() == [1, 1, 0, 0, 1]
 

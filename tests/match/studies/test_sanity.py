@@ -58,8 +58,16 @@ def after(moves: str, fen: str = START) -> chess.Board:
     return board
 
 
-def played(moves: str, *, number: int = 0, result: str = "1-0", reason: str = "checkmate", fen: str = START,
-           opening: str = "o", opening_plies: int = 0) -> Played:  # fmt: skip
+def played(
+    moves: str,
+    *,
+    number: int = 0,
+    result: str = "1-0",
+    reason: str = "checkmate",
+    fen: str = START,
+    opening: str = "o",
+    opening_plies: int = 0,
+) -> Played:
     return Played(number, "net", "other", opening, "p", result, reason, fen, moves, opening_plies)
 
 

@@ -208,6 +208,15 @@ def _no_fen(words: list[str], tags: list[str]) -> tuple[list[str], str]:
 
 
 _SPOILED: tuple[Spoiler, ...] = (
-    _illegal, _null, _empty, _nonsense, _half_a_move, _chess960, _chess960_untold, _crazyhouse, _drop_untold, _no_kings,
+    _illegal,
+    _null,
+    _empty,
+    _nonsense,
+    _half_a_move,
+    _chess960,
+    _chess960_untold,
+    _crazyhouse,
+    _drop_untold,
+    _no_kings,
     _no_fen,
-)  # fmt: skip
+)

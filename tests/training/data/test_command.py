@@ -103,8 +103,9 @@ def test_inspect_counts_openings(tmp_path: Path, capsys: pytest.CaptureFixture[s
     told = capsys.readouterr().out
     assert "openings (2 different ones of 4 plies):" in told
     assert [line.split() for line in told.splitlines() if line.startswith("  1.")] == [
-        ["1.e4", "e6", "2.d4", "d5", "2", "66.7%"], ["1.d4", "Nf6", "2.c4", "e6", "1", "33.3%"]
-    ]  # fmt: skip
+        ["1.e4", "e6", "2.d4", "d5", "2", "66.7%"],
+        ["1.d4", "Nf6", "2.c4", "e6", "1", "33.3%"],
+    ]
 
 
 def test_inspect_of_an_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,8 +154,9 @@ def test_a_reader_that_goes_away_is_no_error(made_store: Path) -> None:
         (["diversity", "nosuch"], "expected a token store"),
     ],
 )
-def test_a_mistake_is_one_line(command: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                               capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_a_mistake_is_one_line(
+    command: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(command) == 2
     error = capsys.readouterr().err

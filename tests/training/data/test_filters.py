@@ -29,27 +29,50 @@ def elos(*pairs: tuple[int, int]) -> Games:
 @pytest.mark.parametrize(
     ("filters", "given_games", "kept", "reasons"),
     [
-        (Filters(max_rating=1500), elos((1500, 900), (1501, 900), (900, 1501), (0, 900), (0, 0)), [True] + [False] * 4,
-         {"rating above the cap": 2, "unknown rating": 2}),
-        (Filters(min_rating=1000), elos((1000, 2000), (999, 2000), (2000, 0)), [True, False, False],
-         {"rating below the floor": 1, "unknown rating": 1}),
+        (
+            Filters(max_rating=1500),
+            elos((1500, 900), (1501, 900), (900, 1501), (0, 900), (0, 0)),
+            [True] + [False] * 4,
+            {"rating above the cap": 2, "unknown rating": 2},
+        ),
+        (
+            Filters(min_rating=1000),
+            elos((1000, 2000), (999, 2000), (2000, 0)),
+            [True, False, False],
+            {"rating below the floor": 1, "unknown rating": 1},
+        ),
         (Filters(), elos((0, 0), (3000, 1)), [True, True], {}),
         (Filters(min_plies=4), games({"plies": 4}, {"plies": 3}), [True, False], {"too short": 1}),
-        (Filters(time_classes=("blitz", "rapid")), games({"time_class": "blitz"}, {"time_class": "rapid"}, {}),
-         [True, True, False], {"time class": 1}),
-        (Filters(terminations=("time",)), games({"termination": "time"}, {"termination": "draw"}),
-         [True, False], {"termination": 1}),
-        (Filters(results=("1-0", "0-1")), games({"result": "0-1"}, {"result": "1/2-1/2"}, {}),
-         [True, False, False], {"result": 2}),
+        (
+            Filters(time_classes=("blitz", "rapid")),
+            games({"time_class": "blitz"}, {"time_class": "rapid"}, {}),
+            [True, True, False],
+            {"time class": 1},
+        ),
+        (
+            Filters(terminations=("time",)),
+            games({"termination": "time"}, {"termination": "draw"}),
+            [True, False],
+            {"termination": 1},
+        ),
+        (
+            Filters(results=("1-0", "0-1")),
+            games({"result": "0-1"}, {"result": "1/2-1/2"}, {}),
+            [True, False, False],
+            {"result": 2},
+        ),
         (Filters(starts="standard"), games({}, {"start_fen": FEN}), [True, False], {"start position": 1}),
         (Filters(starts="fen"), games({}, {"start_fen": FEN}), [False, True], {"start position": 1}),
         (Filters(bots=False), games({}, {}, bots=(False, True)), [True, False], {"bot": 1}),
-        (Filters(since=20130000, until=20131299),
-         games({"date": 20121231}, {"date": 20130101}, {"date": 20130000}, {"date": 20131231}, {"date": 20140101}, {}),
-         [False, True, True, True, False, False], {"too early": 1, "too late": 1, "unknown date": 1}),
+        (
+            Filters(since=20130000, until=20131299),
+            games({"date": 20121231}, {"date": 20130101}, {"date": 20130000}, {"date": 20131231}, {"date": 20140101}, {}),
+            [False, True, True, True, False, False],
+            {"too early": 1, "too late": 1, "unknown date": 1},
+        ),
         (Filters(max_rating=1000, min_plies=20), elos((2000, 2000)), [False], {"rating above the cap": 1}),
     ],
-)  # fmt: skip
+)
 def test_filters(filters: Filters, given_games: Games, kept: list[bool], reasons: dict[str, int]) -> None:
     mask, rejects = filters.passing(given_games)
     assert mask.tolist() == kept
@@ -58,10 +81,14 @@ def test_filters(filters: Filters, given_games: Games, kept: list[bool], reasons
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"time_classes": ("fast",)}, "expected a time class of unknown, .*got 'fast'"), ({"results": ("1:0",)}, "got '1:0'"),
-     ({"terminations": ("x",)}, "expected a termination"), ({"max_rating": 1000, "min_rating": 1001}, "floor below the cap"),
-     ({"since": 20140000, "until": 20130000}, "first date before the last")],
-)  # fmt: skip
+    [
+        ({"time_classes": ("fast",)}, "expected a time class of unknown, .*got 'fast'"),
+        ({"results": ("1:0",)}, "got '1:0'"),
+        ({"terminations": ("x",)}, "expected a termination"),
+        ({"max_rating": 1000, "min_rating": 1001}, "floor below the cap"),
+        ({"since": 20140000, "until": 20130000}, "first date before the last"),
+    ],
+)
 def test_a_filter_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Filters(**options)

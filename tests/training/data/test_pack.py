@@ -28,10 +28,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         rating = SCARCE if n % 50 == 0 else COMMON
         writer.add(
             Game(
-                moves, rating - n % 90, rating, result=("1-0", "0-1", "1/2-1/2", "*")[n % 4], scale=n % 3, time_class="blitz",
-                termination="time", date=20200101 + n % 28, source=f"s{n % 7}", start_fen=FEN if n % 20 == 0 else None,
+                moves,
+                rating - n % 90,
+                rating,
+                result=("1-0", "0-1", "1/2-1/2", "*")[n % 4],
+                scale=n % 3,
+                time_class="blitz",
+                termination="time",
+                date=20200101 + n % 28,
+                source=f"s{n % 7}",
+                start_fen=FEN if n % 20 == 0 else None,
             )
-        )  # fmt: skip
+        )
     writer.close()
     return open_store(writer.path)
 

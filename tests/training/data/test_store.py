@@ -22,12 +22,22 @@ def game(*moves: str, **fields: object) -> Game:
 
 
 GAMES = [
-    game("e2e4", "e7e5", white_elo=1500, black_elo=1400, result="1-0", scale=1, time_class="blitz", termination="time",
-         date=20170430, source="a"),
+    game(
+        "e2e4",
+        "e7e5",
+        white_elo=1500,
+        black_elo=1400,
+        result="1-0",
+        scale=1,
+        time_class="blitz",
+        termination="time",
+        date=20170430,
+        source="a",
+    ),
     game("e1g1", start_fen=FEN, source="b"),
     game("d2d4", source="a"),
     game("a1a8", start_fen=FEN.replace(" 9 ", " 0 "), result="1/2-1/2"),
-]  # fmt: skip
+]
 
 
 def written(path: Path, games: list[Game] = GAMES, games_a_shard: int = 3) -> Path:
@@ -58,8 +68,18 @@ def test_blocks_and_masks_keep_moves_and_games_together(tmp_path: Path) -> None:
 def test_the_format_is_fixed() -> None:
     """Stores of earlier versions stay readable, and keys decide which games are held out."""
     assert GAME_DTYPE.itemsize == 26
-    assert GAME_DTYPE.names == ("key", "white_elo", "black_elo", "result", "scale", "time_class", "termination", "date",
-                                "source", "start")  # fmt: skip
+    assert GAME_DTYPE.names == (
+        "key",
+        "white_elo",
+        "black_elo",
+        "result",
+        "scale",
+        "time_class",
+        "termination",
+        "date",
+        "source",
+        "start",
+    )
     assert game("e2e4", "e7e5").key() == 5597642569133892393
     assert game("e2e4", "e7e5", start_fen=FEN).key() != game("e2e4", "e7e5").key()
     keys = np.array([9, 10, 1009], np.uint64)

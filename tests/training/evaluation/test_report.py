@@ -36,9 +36,14 @@ def test_groups_are_the_plies_with_that_mover_and_those_men() -> None:
     figures = table(judged(move_nll=nll, **rest), np.array([1400, 1400, 0, 2000]), np.array([32, 12, 13, 2]))
     means = {name: values["move_nll"] for name, values in figures.items() if name != "calibration"}
     assert means == {
-        "all": 2.5, "unrated": 3.0, "rated 1400-1599": 1.5, "rated 2000-2199": 4.0, "opening, 26 men or more": 1.0,
-        "middlegame": 3.0, "endgame, 12 men or fewer": 3.0,
-    }  # fmt: skip
+        "all": 2.5,
+        "unrated": 3.0,
+        "rated 1400-1599": 1.5,
+        "rated 2000-2199": 4.0,
+        "opening, 26 men or more": 1.0,
+        "middlegame": 3.0,
+        "endgame, 12 men or fewer": 3.0,
+    }
 
 
 def test_the_command_prints_and_writes(

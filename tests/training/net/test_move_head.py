@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import ConfigError
-from engine.vocabulary import MOVE_ID, MOVES
+from engine.vocabulary import MOVE_COUNT, MOVE_ID
 from export.games import Arrays, Transcript, random_games
 from training.config import ModelConfig, from_dict
 from training.net.model import Net
@@ -39,7 +39,7 @@ def test_both_ways_give_the_same_logits_and_gradients(config: ModelConfig) -> No
     for p in head.parameters():
         torch.nn.init.normal_(p, std=0.5)
     h = torch.randn(len(board), config.width)
-    weights = torch.randn(len(board), MOVES)
+    weights = torch.randn(len(board), MOVE_COUNT)
     gradients, logits = [], []
     for way in (head, head.everywhere):
         head.zero_grad()

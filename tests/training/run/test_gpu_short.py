@@ -61,7 +61,7 @@ def there(store: Store, tmp_path: Path) -> dict[str, str]:
 def recipe(there: dict[str, str], *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["sh", str(RECIPE), *words], env=there, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"
-    )  # fmt: skip
+    )
 
 
 def output(started: subprocess.Popen[str], *, status: int = 0) -> str:
@@ -86,8 +86,11 @@ def test_what_is_trained_when_it_must_stop_comes_back(store: Store, there: dict[
     assert open_store(scratch / "stores" / "all-2").games > open_store(scratch / "stores" / "part-1").games
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir() if path.suffix != ".piece"} == {
-        "config.json", "run.json", "metrics.jsonl", "log.txt",
-    }  # fmt: skip
+        "config.json",
+        "run.json",
+        "metrics.jsonl",
+        "log.txt",
+    }
     assert len(list(out.iterdir())) <= 8
     pieces.join(out, tmp_path / "run")
     net, config = load_net(tmp_path / "run")

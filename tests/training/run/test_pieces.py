@@ -40,8 +40,15 @@ def run(tmp_path: Path) -> Path:
 
 
 def train_line(step: int) -> metrics_file.Line:
-    return {"kind": "train", "step": step, "plies": step * 1000, "minutes": step / 10, "plies_per_s": 900 + step,
-            "gflops": 2000.0, "mfu": 0.25}  # fmt: skip
+    return {
+        "kind": "train",
+        "step": step,
+        "plies": step * 1000,
+        "minutes": step / 10,
+        "plies_per_s": 900 + step,
+        "gflops": 2000.0,
+        "mfu": 0.25,
+    }
 
 
 def weights(run: Path) -> dict[str, Tensor]:

@@ -88,7 +88,7 @@ def game_inputs(config: ModelConfig) -> Arrays:
 
 
 def by_torch(found: Initial) -> NDArray[np.float32]:
-    """(T, MOVES + 3) for a random game, by the weights that were read."""
+    """(T, MOVE_COUNT + 3) for a random game, by the weights that were read."""
     net = Net(found.model)
     net.load_state_dict(found.weights)
     tensors = [torch.from_numpy(game_inputs(found.model)[name]) for name in ("moves", "board", "state", "ratings")]
@@ -336,9 +336,7 @@ def test_a_run_that_has_not_saved_begins_anew(config: Config, tmp_path: Path) ->
 def test_the_average_begins_with_the_weights_too(config: Config, store: Store, trained: Path, tmp_path: Path) -> None:
     found = read_weights(trained)
     told = dataclasses.replace(config, model=found.model, optimizer=dataclasses.replace(config.optimizer, ema=0.9))
-    trainer = Trainer(
-        told, store, folder=tmp_path, processes=Processes(), device=torch.device("cpu"), weights=found.weights
-    )  # fmt: skip
+    trainer = Trainer(told, store, folder=tmp_path, processes=Processes(), device=torch.device("cpu"), weights=found.weights)
     assert trainer.average is not None
     for net in (trainer.net, trainer.average.net):
         assert all(torch.equal(values, found.weights[name]) for name, values in net.state_dict().items())

@@ -25,7 +25,7 @@ _MOVE = re.compile(rb"[a-hNBRQKO][a-h1-8xO-]")
 _MARK = re.compile(
     _PASSED_OVER + rb"|(?P<result>(?<!\S)" + _RESULT + rb"(?![^\s{;]))"
     rb"|(?P<first>(?:(?<=\n)|\A)[ \t]*" + _FIRST_MOVE.pattern + rb")|(?P<bracket>[()])|(?P<move>" + _MOVE.pattern + rb")"
-)  # fmt: skip
+)
 _GAP = re.compile(rb"(?:\s|\{[^}]*\})*")
 _BLANK_LINE = re.compile(rb"[ \t\r]*\n[ \t\r]*\n\s*\S")
 _OTHER_LINE = re.compile(rb"\n(?:[ \t\r\n\xef]|1[ \t.])")  # empty, indented or with a first move; others begin no game

@@ -215,11 +215,17 @@ def _game(parsed: _Parsed) -> Game | Reject:
     result = headers.get("Result", "*")
     termination = "checkmate" if parsed.checkmate else termination_of(headers.get("Termination", ""))
     return Game(
-        ids.astype(np.uint16), _rating(headers.get("WhiteElo")), _rating(headers.get("BlackElo")),
-        result=result if result in RESULTS and result != "*" else parsed.result or "*", scale=_scale(headers),
-        time_class=_time_class(headers), termination=termination,
-        date=_date(headers.get("UTCDate") or headers.get("Date", "")), source=_source(headers), start_fen=start_fen,
-    )  # fmt: skip
+        ids.astype(np.uint16),
+        _rating(headers.get("WhiteElo")),
+        _rating(headers.get("BlackElo")),
+        result=result if result in RESULTS and result != "*" else parsed.result or "*",
+        scale=_scale(headers),
+        time_class=_time_class(headers),
+        termination=termination,
+        date=_date(headers.get("UTCDate") or headers.get("Date", "")),
+        source=_source(headers),
+        start_fen=start_fen,
+    )
 
 
 @functools.lru_cache(1 << 12)
@@ -234,9 +240,12 @@ def _start_fen(fen: str) -> str | None:
 
 
 _TOO_MANY = (
-    chess.STATUS_TOO_MANY_WHITE_PAWNS | chess.STATUS_TOO_MANY_BLACK_PAWNS
-    | chess.STATUS_TOO_MANY_WHITE_PIECES | chess.STATUS_TOO_MANY_BLACK_PIECES | chess.STATUS_TOO_MANY_CHECKERS
-)  # fmt: skip
+    chess.STATUS_TOO_MANY_WHITE_PAWNS
+    | chess.STATUS_TOO_MANY_BLACK_PAWNS
+    | chess.STATUS_TOO_MANY_WHITE_PIECES
+    | chess.STATUS_TOO_MANY_BLACK_PIECES
+    | chess.STATUS_TOO_MANY_CHECKERS
+)
 
 
 def _rating(text: str | None) -> int:

@@ -56,10 +56,15 @@ def parse_line(line: str) -> Game:
     if not (0 <= white_elo < 5000 and 0 <= black_elo < 5000):
         raise DataError(f"expected ratings from 0 to 4999, got {white_elo} and {black_elo}")
     return Game(
-        ids, white_elo, black_elo, result=result if result in RESULTS else "*",
-        scale=_SITE_SCALES.get(site.lower(), Scale.UNKNOWN), time_class=time_class(control),
-        termination=termination_of(termination), source=source,
-    )  # fmt: skip
+        ids,
+        white_elo,
+        black_elo,
+        result=result if result in RESULTS else "*",
+        scale=_SITE_SCALES.get(site.lower(), Scale.UNKNOWN),
+        time_class=time_class(control),
+        termination=termination_of(termination),
+        source=source,
+    )
 
 
 def first_refused(lines: Sequence[bytes]) -> str:

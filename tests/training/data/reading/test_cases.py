@@ -43,9 +43,16 @@ def test_every_game_of_a_case_is_kept(name: str, fast: bool, tmp_path: Path) -> 
 
 
 def test_the_cases_have_the_moves_that_they_show(tmp_path: Path) -> None:
-    plies = {"bracket-time.pgn": [3], "capture-without-x.pgn": [4], "en-passant-suffix.pgn": [12], "moves-in-uci.pgn": [12],
-             "carriage-returns-only.pgn": [14, 12, 12], "games-without-tags.pgn": [10, 10, 10], "pzstd.zst": [10, 8, 8],
-             "terminations.tsv": [10]}  # fmt: skip
+    plies = {
+        "bracket-time.pgn": [3],
+        "capture-without-x.pgn": [4],
+        "en-passant-suffix.pgn": [12],
+        "moves-in-uci.pgn": [12],
+        "carriage-returns-only.pgn": [14, 12, 12],
+        "games-without-tags.pgn": [10, 10, 10],
+        "pzstd.zst": [10, 8, 8],
+        "terminations.tsv": [10],
+    }
     for name, wanted in plies.items():
         ingest([CASES / name], tmp_path / name, job=Job(ALL))
         assert [len(game.moves) for game in iterate(open_store(tmp_path / name))] == wanted, name
@@ -60,8 +67,12 @@ COUNTS: dict[str, tuple[str, int, int, dict[str, int]]] = {
     "a line each, without results": ("1. e4 e5\n1. d4 d5\n1. c4\n", 3, 3, {}),
     "all in a line": ("1. e4 e5 1-0 1. d4 d5 0-1 1. c4 *\n", 3, 0, {}),
     "behind a game with tags": (f"{TAGS}\n1. e4 e5 1-0\n1. d4 d5 0-1\n\n{TAGS}\n1. c4 *\n", 3, 0, {}),
-    "one of a line each is broken": ("1. e4 e5 1-0\n1. d4 (d5 0-1\n1. c4 Ke7 *\n1. a4 *\n", 2, 0,
-                                     {"not read to its result": 1, "illegal move": 1}),
+    "one of a line each is broken": (
+        "1. e4 e5 1-0\n1. d4 (d5 0-1\n1. c4 Ke7 *\n1. a4 *\n",
+        2,
+        0,
+        {"not read to its result": 1, "illegal move": 1},
+    ),
     "wrapped before move ten": (f"{TAGS}\n{TEN_MOVES}\n10. a4 a5\n11. b4 b5 *\n", 1, 0, {}),
     "a second move on its own line": ("1. e4 {x}\n1... e5 2. Nf3 *\n", 1, 0, {}),
     "a variation from move 1 on its own line": ("1. e4 (\n1. d4 d5)\n1... e5 *\n", 1, 0, {}),
@@ -74,7 +85,7 @@ COUNTS: dict[str, tuple[str, int, int, dict[str, int]]] = {
     "an empty line among the moves": (f"{TAGS}\n1. e4 e5\n\n2. Nf3 *\n", 1, 0, {}),
     "as DOS ends a file": (f"{TAGS}\n{GAME} *\x1a", 1, 0, {}),
     "all tags in a line": ('[Event "x"] [White "a"] [FEN "4k3/8/8/8/8/8/8/4K2R w K - 0 1"] 1. O-O Kd7 *\n', 1, 0, {}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -107,7 +118,7 @@ LOST = {
     "half a member": (gzip.compress(b"1. e4 e5 *\n\n") + gzip.compress(b"x")[:-6], "1 file was not read to the end"),
     "zip": (b"PK\3\4" + bytes(100), "nothing was kept; 1 file was not read to the end"),
     "UTF-16": (TAGS.encode("utf-16"), "nothing was kept; 1 file was not read to the end"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", LOST)
@@ -135,7 +146,7 @@ def test_half_a_game_before_damage_is_counted_and_a_whole_one_kept(tmp_path: Pat
         ("g.pgn", f"{TAGS}\n1. d4 *\n\n" + f"{TAGS}\n1. e4 e5 2. Sf3 *\n\n" * 2, "2 of 3 .* unreadable: 'Sf3' after 2 plies"),
         ("g.tsv", "a\tb\nx\n", "2 of 2 .* unreadable line: expected 8 tab-separated columns, found 2"),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_which_most_is_refused_says_why(name: str, text: str, why: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     (tmp_path / "good.pgn").write_text(f"{TAGS}\n1. c4 c5 *\n\n{TAGS}\n1. e4 e5 2. Ke3 *\n")  # half of it is not most of it

@@ -128,9 +128,18 @@ def test_both_readers_find_what_was_played(dialect: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "result"),
-    [("1-0", "1-0"), ("0-1", "0-1"), ("1/2-1/2", "1/2-1/2"), ("*", "*"), ("½-½", "1/2-1/2"), ("1/2", "1/2-1/2"), ("1:0", "1-0"),
-     ("0–1", "0-1"), ("", "")],
-)  # fmt: skip
+    [
+        ("1-0", "1-0"),
+        ("0-1", "0-1"),
+        ("1/2-1/2", "1/2-1/2"),
+        ("*", "*"),
+        ("½-½", "1/2-1/2"),
+        ("1/2", "1/2-1/2"),
+        ("1:0", "1-0"),
+        ("0–1", "0-1"),
+        ("", ""),
+    ],
+)
 def test_results_in_every_writing(written: str, result: str) -> None:
     games = both([f"1. e4 e5 {written}\n".encode()])
     assert read_movetext(f"1. e4 e5 {written}").result == result
@@ -176,8 +185,17 @@ def test_both_readers_agree_on_spoiled_games() -> None:
 
 def test_careless_tags_are_read_alike() -> None:
     careless = (
-        '[WhiteElo "1500]', '[WhiteElo "15"00"]', '[ WhiteElo  "1500" ]', '[WhiteElo\t"1500"]', '[WhiteElo "1500"] [Round "9"]',
-        '[WhiteElo ""]', '[White "a \\"b\\" c"]', '[Site "a\\\\b"]', "[]", "[", '[WhiteElo "1500"]x',
-    )  # fmt: skip
+        '[WhiteElo "1500]',
+        '[WhiteElo "15"00"]',
+        '[ WhiteElo  "1500" ]',
+        '[WhiteElo\t"1500"]',
+        '[WhiteElo "1500"] [Round "9"]',
+        '[WhiteElo ""]',
+        '[White "a \\"b\\" c"]',
+        '[Site "a\\\\b"]',
+        "[]",
+        "[",
+        '[WhiteElo "1500"]x',
+    )
     for tag in careless:
         assert len(both([f'[Event "x"]\n{tag}\n[Date "2020.01.01"]\n\n1. e4 e5 *\n'.encode()])) == 1, tag

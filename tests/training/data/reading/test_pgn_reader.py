@@ -39,9 +39,27 @@ def outcome(game: Made, *, fast: bool) -> tuple[list[int], str]:
 
 def test_the_made_games_are_varied(many: list[Made]) -> None:
     kinds = Counter(kind for game in many for kind in game.kinds)
-    wanted = {"promotion q", "promotion n", "promotion r", "promotion b", "short", "long", "en passant", "fen", "nag",
-              "comment", "clock", "mate eval", "variation", "rest of line", "escape", "sign", "crlf", "bom",
-              "latin-1"}  # fmt: skip
+    wanted = {
+        "promotion q",
+        "promotion n",
+        "promotion r",
+        "promotion b",
+        "short",
+        "long",
+        "en passant",
+        "fen",
+        "nag",
+        "comment",
+        "clock",
+        "mate eval",
+        "variation",
+        "rest of line",
+        "escape",
+        "sign",
+        "crlf",
+        "bom",
+        "latin-1",
+    }
     assert {kind for kind, count in kinds.items() if count >= 20} >= wanted
     reasons = Counter(game.reason for game in many)
     assert len(reasons) == 6
@@ -102,9 +120,14 @@ def test_mate_on_the_board_is_the_termination(fast: bool) -> None:
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize(
     ("tag", "token", "wanted"),
-    [('[Result "0-1"]\n', "1-0", "0-1"), ("", "1-0", "1-0"), ('[Result "*"]\n', "1/2-1/2", "1/2-1/2"), ("", "", "*"),
-     ('[Result "1:0"]\n', "1-0", "1-0")],
-)  # fmt: skip
+    [
+        ('[Result "0-1"]\n', "1-0", "0-1"),
+        ("", "1-0", "1-0"),
+        ('[Result "*"]\n', "1/2-1/2", "1/2-1/2"),
+        ("", "", "*"),
+        ('[Result "1:0"]\n', "1-0", "1-0"),
+    ],
+)
 def test_the_tag_tells_the_result_and_the_moves_stand_in(tag: str, token: str, wanted: str, fast: bool) -> None:
     (game,) = unpack(one(f'[White "a"]\n{tag}\n1. e4 e5 {token}\n', fast=fast))
     assert game.result == wanted
@@ -172,9 +195,19 @@ def test_a_bot_is_told_by_its_title() -> None:
 
 @pytest.mark.parametrize(
     ("control", "wanted"),
-    [("15+0", "ultrabullet"), ("60+0", "bullet"), ("180+0", "blitz"), ("300+3", "blitz"), ("600+0", "rapid"),
-     ("1800+0", "classical"), ("1/86400", "correspondence"), ("-", "unknown"), ("", "unknown"), ("40/7200:3600", "unknown")],
-)  # fmt: skip
+    [
+        ("15+0", "ultrabullet"),
+        ("60+0", "bullet"),
+        ("180+0", "blitz"),
+        ("300+3", "blitz"),
+        ("600+0", "rapid"),
+        ("1800+0", "classical"),
+        ("1/86400", "correspondence"),
+        ("-", "unknown"),
+        ("", "unknown"),
+        ("40/7200:3600", "unknown"),
+    ],
+)
 def test_time_classes(control: str, wanted: str) -> None:
     games = one(f'[White "a"]\n[TimeControl "{control}"]\n\n1. e4 *\n')
     assert TIME_CLASSES[games.records["time_class"][0]] == wanted
