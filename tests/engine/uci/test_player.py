@@ -226,7 +226,7 @@ class Broken(Uniform):
             NetError("a blind net starts from the initial position"),
             "this net cannot play here, moves mean nothing: a blind net",
         ),
-        (RuntimeError("no memory"), "internal error, please report it: RuntimeError: no memory (test_uci_player.py:"),
+        (RuntimeError("no memory"), "internal error, please report it: RuntimeError: no memory (test_player.py:"),
         (KeyError("x"), "internal error, please report it: KeyError: 'x'"),
     ],
 )
