@@ -64,10 +64,8 @@ def king_code_planes(board: chess.Board) -> tuple[int, ...]:
     king, target = board.king(us), board.king(them)
     if king is None or target is None:
         return (0,) * 6
-    own, occupied = board.occupied_co[us], board.occupied
-    straight = chess.BB_RANK_ATTACKS[target][chess.BB_RANK_MASKS[target] & occupied]
-    straight |= chess.BB_FILE_ATTACKS[target][chess.BB_FILE_MASKS[target] & occupied]
-    diagonal = chess.BB_DIAG_ATTACKS[target][chess.BB_DIAG_MASKS[target] & occupied]
+    own = board.occupied_co[us]
+    straight, diagonal = sliding_from(board, target)
     arriving = (
         straight,
         diagonal,
@@ -75,8 +73,16 @@ def king_code_planes(board: chess.Board) -> tuple[int, ...]:
         chess.BB_PAWN_ATTACKS[them][target],
         *_replies(board, king),
     )
-    leaving = _numbered(_closed(board, king, them), us) + _numbered(_closed(board, target, us), us)
+    leaving = _numbered(closed_lines(board, king, them), us) + _numbered(closed_lines(board, target, us), us)
     return tuple((there & ~own) | (man & own) for there, man in zip(arriving, leaving, strict=True))
+
+
+def sliding_from(board: chess.Board, square: chess.Square) -> tuple[int, int]:
+    """Squares that a rook, and that a bishop, on ``square`` attacks: from there it attacks ``square``."""
+    occupied = board.occupied
+    straight = chess.BB_RANK_ATTACKS[square][chess.BB_RANK_MASKS[square] & occupied]
+    straight |= chess.BB_FILE_ATTACKS[square][chess.BB_FILE_MASKS[square] & occupied]
+    return straight, chess.BB_DIAG_ATTACKS[square][chess.BB_DIAG_MASKS[square] & occupied]
 
 
 def _replies(board: chess.Board, king: chess.Square) -> tuple[int, int]:
@@ -92,7 +98,7 @@ def _replies(board: chess.Board, king: chess.Square) -> tuple[int, int]:
     return answers, shadow
 
 
-def _closed(board: chess.Board, king: chess.Square, side: chess.Color) -> Iterator[tuple[int, int]]:
+def closed_lines(board: chess.Board, king: chess.Square, side: chess.Color) -> Iterator[tuple[int, int]]:
     """Each line from ``king`` to a slider of ``side`` that one man closes: its axis, and the man."""
     straight = (chess.BB_RANK_ATTACKS[king][0] | chess.BB_FILE_ATTACKS[king][0]) & (board.rooks | board.queens)
     diagonal = chess.BB_DIAG_ATTACKS[king][0] & (board.bishops | board.queens)

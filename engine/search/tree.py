@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.encoding import position_key
 from engine.inference.evaluation import Evaluation
+from engine.search.mates import mate_in_one
 
 Wdl = tuple[float, float, float]
 Exact = Callable[[chess.Board], Wdl | None]
@@ -168,6 +169,8 @@ class Tree:
         leaf.moves = [evaluation.moves[i] for i in order]
         leaf.priors = priors[order].tolist()
         leaf.wdl = evaluation.wdl
+        if leaf is self.root:
+            self._see_mate()
         self._mark(leaf, -1)
         self._count(leaf, evaluation.wdl)
 
@@ -178,7 +181,7 @@ class Tree:
     def advance(self, board: chess.Board) -> bool:
         """Make ``board`` the root, with what is known below it. False, and nothing changed, where the tree does not hold it."""
         node = self._found(board)
-        if node is None or node.ends or not node.moves:
+        if node is None or node.ends or node.wdl is None:  # without an evaluation its moves are not known
             return False
         self._game = _keys_of(board)
         node.parent, node.move = None, None
@@ -259,6 +262,15 @@ class Tree:
         self._settle(child)
         return child
 
+    def _see_mate(self) -> None:
+        """Grow the root's mate in one, if it has one among its moves: the other positions are looked at as they come up."""
+        root, mate = self.root, mate_in_one(self.root.board)
+        if mate is not None and mate in root.moves and not root.children:
+            at = root.moves.index(mate)
+            root.moves.insert(0, root.moves.pop(at))
+            root.priors.insert(0, root.priors.pop(at))
+            self._grow(root)
+
     def _repetitions(self, node: Node) -> int:
         """Earlier occurrences of the position; one of this very line counts for two, for it can come a third time as well."""
         left, count, above = node.board.halfmove_clock, 0, node.parent
@@ -279,6 +291,9 @@ class Tree:
             node.ends, node.wdl = True, (0.0, 1.0, 0.0)
         elif self._exact is not None and (result := self._exact(board)) is not None:
             node.ends, node.wdl = True, result
+        elif (mate := mate_in_one(board)) is not None:  # no evaluation is needed: some 60 microseconds against a thousand
+            node.moves, node.priors = [mate], [1.0]
+            self._grow(node)
 
     def _end_without_moves(self, node: Node) -> bool:
         """Whether the position is mate or stalemate, which it then says."""

@@ -166,7 +166,7 @@ def _chosen(tree: Tree, hunt: Hunt) -> Node:
     """The move to play: drawn in proportion to visits ** (1 / temperature), near 0 the most visited, a proven mate first."""
     nodes = tree.root.best_first() or [tree.first()]
     temperature = hunt.settings.temperature
-    if nodes[0].proven == LOST and hunt.settings.take_mate and not hunt.settings.limit_strength:
+    if nodes[0].proven == LOST:
         return nodes[0]
     return nodes[drawn(np.array(visit_shares(nodes, temperature)), hunt.random)]
 
