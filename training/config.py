@@ -133,6 +133,8 @@ class DataConfig:
     """Points by which a mover must be rated higher for the loss on its moves to weigh twice as much; 0 = all moves alike."""
     rating_span: Annotated[float, Range(1, below=True)] = 20.0
     """Largest ratio of two such weights."""
+    mate_weight: Annotated[float, _POSITIVE] = 1.0
+    """How much more the loss on a move weighs where it is mate, as the store says that its game ended."""
 
     def __post_init__(self) -> None:
         _check_fields(self, "data")

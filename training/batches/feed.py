@@ -79,7 +79,9 @@ class Feed:
         def of(name: str) -> Tensor:
             return self._joined([getattr(part, name) for part in parts]).long()
 
-        weights = self.reader.weights(np.concatenate([part.elo for part in parts]))
+        weights = self.reader.weights(
+            np.concatenate([part.elo for part in parts]), np.concatenate([part.mates for part in parts])
+        )
         return Batch(
             tuple(of(name) for name in _INPUTS),
             of("targets"),

@@ -24,9 +24,9 @@ from engine.encoding import RATING_BUCKETS
 from engine.errors import DataError
 from engine.vocabulary import FLIP, START
 from training.batches.replay import Start, board_codes, mover_moves, replay
-from training.batches.weighting import RatingWeights
+from training.batches.weighting import MoveWeights
 from training.config import DataConfig, ModelConfig
-from training.data.store import Shard, Store
+from training.data.store import TERMINATIONS, Shard, Store
 
 _IGNORE = -100  # a target that no loss counts
 
@@ -51,6 +51,8 @@ class Rows:
     """0 win, 1 draw, 2 loss for the mover, -100 unknown."""
     elo: NDArray[np.uint16]
     """The mover's rating in points, 0 = unknown, whatever the net is told."""
+    mates: NDArray[np.bool_]
+    """Whether the move played is known to be mate: the last of a game that the store says ended so."""
 
     def __len__(self) -> int:
         return len(self.moves)
@@ -217,6 +219,7 @@ def _rows(parts: list[_Part], model: ModelConfig, *, order: NDArray[np.int64], b
         mover_moves(moves, black).astype(np.int64)[order],
         _results(records, game, black)[order],
         np.where(black, records["black_elo"][game], records["white_elo"][game])[order],
+        _mates(records, offsets)[order],
     )
     rows.moves[:, 0] = START
     return rows
@@ -281,6 +284,13 @@ def _results(records: NDArray[Any], game: NDArray[np.int32], black: NDArray[np.b
     return mirrored
 
 
+def _mates(records: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(P,) whether each of the plies is the mate that its game ended with."""
+    mates = np.zeros(int(offsets[-1]), np.bool_)
+    mates[offsets[1:] - 1] = records["termination"] == TERMINATIONS.index("checkmate")
+    return mates
+
+
 class Reader:
     """Endless rows of one split, in an order that the seed decides and that ``state`` can resume.
 
@@ -307,7 +317,7 @@ class Reader:
         self._chunk_games = _chunk_games(len(self._game_of), data)
         self.chunks = len(self._game_of) // self._chunk_games
         shards = zip(store.shards, chosen, strict=True)
-        self.weights = RatingWeights(data, ((s.games[c], np.diff(s.offsets)[c]) for s, c in shards))
+        self.weights = MoveWeights(data, ((s.games[c], np.diff(s.offsets)[c]) for s, c in shards))
         self._streams = list(range(rank, data.streams, world))
         self._next = {s: (s, 0) for s in self._streams}  # stream -> (chunk number counted over epochs, row)
         self._rows: dict[int, Rows] = {}
