@@ -15,10 +15,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 from engine.errors import MatchError
 
@@ -32,6 +32,7 @@ MATE_CP = 10000
 _STOCKFISH_PLACES = ("/usr/games/stockfish", "/usr/local/bin/stockfish", "/opt/homebrew/bin/stockfish")
 _LONGEST_LINE = 1 << 16
 _WATCH_S = 0.1
+_Kept = TypeVar("_Kept")
 
 
 class EngineFailure(Exception):
@@ -277,6 +278,7 @@ class Engines:
         self._fresh: set[tuple[Setup, bool]] = set()
         self._failed: dict[Setup, int] = {}
         self._ever: set[Setup] = set()
+        self._others: dict[Hashable, Any] = {}
 
     def new_game(self) -> None:
         """Each engine hears ``ucinewgame`` before its next move."""
@@ -318,7 +320,15 @@ class Engines:
         if engine is not None:
             engine.kill()
 
+    def kept(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
+        """What a player without a process keeps from move to move: made once for each key, for one thread like the engines."""
+        if key not in self._others:
+            self._others[key] = make()
+        kept: _Kept = self._others[key]
+        return kept
+
     def close(self) -> None:
         """End them all."""
+        self._others.clear()
         while self._running:
             self._running.popitem()[1].close()

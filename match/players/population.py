@@ -1,6 +1,6 @@
 """Players by name: a word on the command line or a TOML file becomes players.
 
-    stockfish:2  stockfish:2@movetime=100  random  greedy  net  net@0.5  net:FILE.onnx@1  FILE.toml  FILE.toml:NAME
+    stockfish:2  stockfish:2@movetime=100  random  greedy  net  net@0.5  net:FILE.onnx@1,nodes=64  FILE.toml  FILE.toml:NAME
     anything else is the command of a UCI engine, with an optional @LIMIT
 
 Knows these forms and the TOML's fields (docs/matches.md). Does not play.
@@ -23,14 +23,16 @@ from engine.dial import dial_of
 from engine.encoding import Scale
 from engine.errors import MatchError
 from engine.inference.evaluator import Evaluator
+from engine.inference.game_cache import Players
 from engine.inference.sampling import Sampling
 from engine.net import Net, NetInfo, find_net
 from match.players.player import GreedySpec, NetPlayer, Player, RandomSpec, Spec, SpecPlayer, engine_spec, stockfish_level
+from match.players.searching import SearchSpec
 from match.players.weakness import ERRORS, Weakness
 
 FORMS = (
-    "stockfish:LEVEL, random, greedy, net, net@TEMPERATURE, net:FILE.onnx@TEMPERATURE, FILE.toml, FILE.toml:NAME, or the "
-    "command of a UCI engine (with @depth=N, @nodes=N or @movetime=MS behind it)"
+    "stockfish:LEVEL, random, greedy, net, net@TEMPERATURE, net:FILE.onnx@TEMPERATURE (with ,nodes=N behind it a search), "
+    "FILE.toml, FILE.toml:NAME, or the command of a UCI engine (with @depth=N, @nodes=N or @movetime=MS behind it)"
 )
 DEFAULT_TEMPERATURE = 0.001
 _DEFAULT_LIMIT = "movetime=100"
@@ -84,6 +86,7 @@ _FIELDS = {
     "scale": _Field(f"one of {', '.join(s.name.lower() for s in Scale)}", lambda v: str(v).upper() in Scale.__members__),
     "elo": _Field("a whole number", lambda v: type(v) is int),
     "take_mate": _Field("true or false", lambda v: type(v) is bool),
+    "nodes": _Field("a whole number of 1 or more", lambda v: type(v) is int and v >= 1),
 }
 _WEAKNESS_FIELDS = {
     "error": _Field(f"one of {', '.join(ERRORS)}", lambda v: v in ERRORS),
@@ -94,7 +97,7 @@ _WEAKNESS_FIELDS = {
     "lines": _Field("a whole number of 2 or more", lambda v: type(v) is int and v >= 2),
 }
 _ENGINE_FIELDS = {"name", "engine", "limit", "options", "weakness", "anchor", "start_timeout_s", "move_timeout_s"}
-_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "elo", "take_mate", "anchor"}
+_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "elo", "take_mate", "nodes", "anchor"}
 _BUILTIN_FIELDS = {"name", "builtin", "anchor"}
 
 
@@ -125,8 +128,9 @@ class Cast:
         if toml:
             return self._population(Path(toml[1]), toml[2])
         if text == "net" or text.startswith(("net:", "net@")):
-            file, temperature = _file_and_temperature(text[3:])
-            return [self.net(file.removeprefix(":") or None, _number(temperature or str(DEFAULT_TEMPERATURE), text))]
+            file, settings = _file_and_settings(text[3:])
+            temperature, nodes = _temperature_and_nodes(settings, text)
+            return [self._net_or_search(file.removeprefix(":") or None, temperature, nodes=nodes)]
         return [self.at_board(self._spec(text))]
 
     def _spec(self, text: str) -> Spec:
@@ -176,6 +180,27 @@ class Cast:
         name = name or f"{self._net_name(path, info)}{' taking mate' if take_mate else ''} T={temperature:g}"
         return NetPlayer(name, evaluator, sampling, seed=self.seed, rating=rating, scale=scale)
 
+    def _net_or_search(
+        self, file: str | None, temperature: float, *, nodes: int, anchor: float | None = None, **settings: Any
+    ) -> Player:
+        """A net, with a search from two evaluations a move on."""
+        player = self.net(file, temperature, **settings)
+        player.anchor = anchor
+        return player if nodes == 1 else self.at_board(self._searching(player, find_net(file), nodes, settings.get("name")))
+
+    def _searching(self, player: NetPlayer, path: Path, nodes: int, name: str | None) -> SearchSpec:
+        """The same net at the same temperature with a search. Raises MatchError for what a search has no use for."""
+        if player.sampling.top_p < 1:
+            raise MatchError(f"expected no top_p beside nodes = {nodes}: a search draws from all moves that it visited")
+        if player.evaluator.net.info.blind:
+            raise MatchError(f"{path.name}: expected a net with a board input for nodes = {nodes}; a blind one cannot search")
+        plain = f"{self._net_name(path, player.evaluator.net.info)} T={player.sampling.temperature:g}"
+        players = Players(player.rating, player.rating, player.scale if player.rating else 0)
+        name = name or f"{plain} nodes={nodes}"
+        return SearchSpec(
+            name, path, player.sampling.temperature, nodes, players, self.seed, device=self.device, anchor=player.anchor
+        )
+
     def limited(self, file: str | None, elo: int, *, name: str | None = None) -> NetPlayer:
         """A net that plays as strongly as ``elo`` says, by its dial. Raises NetError when it is missing or broken, MatchError
         when it has no dial or a shorter one."""
@@ -220,27 +245,27 @@ class Cast:
         except MatchError as error:
             raise MatchError(f"{where}: {error}") from None
 
-    def _net_from(self, table: Mapping[str, Any], where: str) -> NetPlayer:
+    def _net_from(self, table: Mapping[str, Any], where: str) -> Player:
         _known(table, _NET_FIELDS, where)
         if "elo" in table:
-            both = sorted({"temperature", "rating", "scale", "take_mate"} & set(table))
+            both = sorted({"temperature", "rating", "scale", "take_mate", "nodes"} & set(table))
             if both:
                 raise MatchError(f"{where}: elo is all that a limited player is told; leave out {' and '.join(both)}")
-            player = self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"])
-            player.anchor = _anchor(table)
-            return player
+            limited = self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"])
+            limited.anchor = _anchor(table)
+            return limited
         scale = Scale[str(table["scale"]).upper()] if "scale" in table else None
-        player = self.net(
+        return self._net_or_search(
             str(table["net"]) or None,
             float(table.get("temperature", DEFAULT_TEMPERATURE)),
+            nodes=table.get("nodes", 1),
             name=table["name"],
             top_p=float(table.get("top_p", 1.0)),
             rating=table.get("rating"),
             scale=scale,
             take_mate=table.get("take_mate"),
+            anchor=_anchor(table),
         )
-        player.anchor = _anchor(table)
-        return player
 
     def _spec_from(self, table: Mapping[str, Any], where: str) -> Spec:
         if "builtin" in table:
@@ -282,10 +307,20 @@ def _unquoted(word: str) -> str:
     return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
 
 
-def _file_and_temperature(text: str) -> tuple[str, str]:
+def _file_and_settings(text: str) -> tuple[str, str]:
     """What stands before and behind the last @, unless that is part of a path: home folders may be called me@host.org."""
-    file, at, temperature = text.rpartition("@")
-    return (file, temperature) if at and not re.search(r"[/\\]|\.onnx$", temperature) else (text, "")
+    file, at, settings = text.rpartition("@")
+    return (file, settings) if at and not re.search(r"[/\\]|\.onnx$", settings) else (text, "")
+
+
+def _temperature_and_nodes(settings: str, whole: str) -> tuple[float, int]:
+    """Of TEMPERATURE,nodes=N or one of the two. Raises MatchError."""
+    temperature, given, nodes = settings.rpartition("nodes=")
+    if not given:
+        return _number(settings or str(DEFAULT_TEMPERATURE), whole), 1
+    if not nodes.isdecimal() or int(nodes) < 1:
+        raise MatchError(f"expected nodes=N, a whole number of 1 or more, at the end of {whole!r}, got {nodes!r}")
+    return _number(temperature.rstrip(",") or str(DEFAULT_TEMPERATURE), whole), int(nodes)
 
 
 def read_population(path: Path) -> dict[str, dict[str, Any]]:

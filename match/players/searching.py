@@ -1,0 +1,70 @@
+"""Our net with a search, as a value: worker processes play whole games with it, one on each core.
+
+Knows how a position becomes a move by so many evaluations. Does not know how a tree grows (``engine.search``) or who asks.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import chess
+import numpy as np
+
+from engine.inference.game_cache import Players
+from engine.inference.sampling import drawn
+from engine.net import Net
+from engine.search.leaves import NetLeaves
+from engine.search.search import Limits, search
+from engine.search.tree import LOST, Tree, visit_shares
+from match.play.game import Turn
+from match.players.client import Engines
+
+_LEAVES_MB = 64
+"""Memory for the lines of one tree; some 6,000 positions of the net that ships."""
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """A net that spends ``nodes`` evaluations on each move, as the engine does after ``go nodes N``.
+
+    Every move has a tree of its own, so that a game depends on its number and the seed alone, whichever worker plays it.
+    """
+
+    name: str
+    file: Path
+    temperature: float
+    nodes: int
+    players: Players = field(default_factory=Players)
+    seed: int = 1
+    device: str = "cpu"
+    anchor: float | None = None
+
+    def answer(self, turn: Turn, engines: Engines) -> chess.Move:
+        """The most visited move at temperature 0, else one drawn by visits ** (1 / temperature); a proven mate first."""
+        leaves = engines.kept(("search", self.file, self.device), self._leaves)
+        tree = Tree(turn.board)
+        root = leaves.begin(turn.board, self.players, tree.walk())
+        for node in tree.gather(1):
+            tree.learn(node, root)
+        search(tree, leaves, Limits(self.nodes))
+        nodes = tree.root.best_first() or [tree.first()]
+        chosen = nodes[0] if nodes[0].proven == LOST else nodes[self._drawn(visit_shares(nodes, self.temperature), turn)]
+        if chosen.move is None:
+            raise ValueError("a move leads to every position below a root")
+        return chosen.move
+
+    def _leaves(self) -> NetLeaves:
+        return NetLeaves(_net(self.file, self.device), megabytes=_LEAVES_MB)
+
+    def _drawn(self, shares: list[float], turn: Turn) -> int:
+        seed = [self.seed, turn.game, len(turn.board.move_stack), zlib.crc32(self.name.encode())]
+        return drawn(np.array(shares), np.random.default_rng(seed))
+
+
+@functools.cache
+def _net(file: Path, device: str) -> Net:
+    """One for a process: its threads' trees share it."""
+    return Net.open(file, threads=1, device=device)
