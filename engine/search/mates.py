@@ -1,4 +1,4 @@
-"""Mates in one, quickly: only the moves that could give check are generated.
+"""Mates in one, quickly: only the moves that could give check are generated. And mates in two, by trying all moves.
 
 Knows the rules of check. Does not know trees or nets.
 """
@@ -21,6 +21,32 @@ def mate_in_one(board: chess.Board) -> chess.Move | None:
         if mated:
             return move
     return None
+
+
+def mate_in_two(board: chess.Board) -> chess.Move | None:
+    """A legal move after which every reply allows mate, or None; some milliseconds. ``board`` is left as it was.
+
+    A mate in one counts only if it is one of two as well: ask ``mate_in_one`` first.
+    """
+    for move in sorted(board.legal_moves, key=lambda move: not board.gives_check(move)):
+        board.push(move)
+        mated = _always_mates_next(board)
+        board.pop()
+        if mated:
+            return move
+    return None
+
+
+def _always_mates_next(board: chess.Board) -> bool:
+    """Whether there are replies, and after each of them the other side mates."""
+    replies = list(board.legal_moves)
+    for reply in replies:
+        board.push(reply)
+        mate = mate_in_one(board)
+        board.pop()
+        if mate is None:
+            return False
+    return bool(replies)
 
 
 def _possible_checks(board: chess.Board) -> Iterator[chess.Move]:

@@ -43,6 +43,7 @@ def search(tree: Tree, evaluate: Evaluate, limits: Limits, *, halted: Callable[[
 def step(tree: Tree, evaluate: Evaluate, limits: Limits) -> bool:
     """One batch; False where there is nothing more to do within the limits."""
     root = tree.root
+    tree.shorten()
     if root.ends or root.proven or root.visits >= limits.visits or tree.nodes >= limits.nodes:
         return False
     before = root.visits

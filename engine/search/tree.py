@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.encoding import position_key
 from engine.inference.evaluation import Evaluation
-from engine.search.mates import mate_in_one
+from engine.search.mates import mate_in_one, mate_in_two
 
 Wdl = tuple[float, float, float]
 Exact = Callable[[chess.Board], Wdl | None]
@@ -174,6 +174,21 @@ class Tree:
         self._mark(leaf, -1)
         self._count(leaf, evaluation.wdl)
 
+    def shorten(self) -> None:
+        """Where a longer mate is proven, look whether there is one in two moves: a search ends at the first that it finds."""
+        root = self.root
+        if root.proven != WON or root.plies_to_end <= 3:
+            return
+        mate = mate_in_two(root.board)
+        if mate is None or mate not in root.moves:
+            return
+        child = next((child for child in root.children if child.move == mate), None) or self._grow_first(root, mate)
+        if not child.moves:
+            child.moves = list(child.board.legal_moves)
+            child.priors = [1 / len(child.moves)] * len(child.moves)
+        while len(child.children) < len(child.moves):
+            self._grow(child)
+
     def first(self) -> Node:
         """The child of the root that one would play; before any was looked at the likeliest move's."""
         return self.root.best_first()[0] if self.root.children else self._grow(self.root)
@@ -266,10 +281,14 @@ class Tree:
         """Grow the root's mate in one, if it has one among its moves: the other positions are looked at as they come up."""
         root, mate = self.root, mate_in_one(self.root.board)
         if mate is not None and mate in root.moves and not root.children:
-            at = root.moves.index(mate)
-            root.moves.insert(0, root.moves.pop(at))
-            root.priors.insert(0, root.priors.pop(at))
-            self._grow(root)
+            self._grow_first(root, mate)
+
+    def _grow_first(self, node: Node, move: chess.Move) -> Node:
+        """Grow the child of one move, before all others that are not there yet."""
+        at, next_one = node.moves.index(move), len(node.children)
+        node.moves.insert(next_one, node.moves.pop(at))
+        node.priors.insert(next_one, node.priors.pop(at))
+        return self._grow(node)
 
     def _repetitions(self, node: Node) -> int:
         """Earlier occurrences of the position; one of this very line counts for two, for it can come a third time as well."""
