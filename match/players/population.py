@@ -192,8 +192,10 @@ class Cast:
         """The same net at the same temperature with a search. Raises MatchError for what a search has no use for."""
         if player.sampling.top_p < 1:
             raise MatchError(f"expected no top_p beside nodes = {nodes}: a search draws from all moves that it visited")
-        if player.evaluator.net.info.blind:
-            raise MatchError(f"{path.name}: expected a net with a board input for nodes = {nodes}; a blind one cannot search")
+        if player.evaluator.net.info.contract == "1":
+            raise MatchError(
+                f"{path.name} follows contract 1, which knows no search: expected nodes = 1, or export the net again"
+            )
         plain = f"{self._net_name(path, player.evaluator.net.info)} T={player.sampling.temperature:g}"
         players = Players(player.rating, player.rating, player.scale if player.rating else 0)
         name = name or f"{plain} nodes={nodes}"

@@ -1,13 +1,23 @@
-"""Mates in one that are found without looking at every move, against looking at every move."""
+"""Mates in one that are found without looking at every move, against looking at every move; mates in two, by the net too."""
 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import chess
 import pytest
 
-from engine.search.mates import _possible_checks, mate_in_one
+from engine.inference.game_cache import Players
+from engine.net import Net
+from engine.net_file import find_net
+from engine.search.leaves import NetLeaves
+from engine.search.mates import _possible_checks, mate_in_one, mate_in_two
+from engine.search.search import Limits, search
+from engine.search.tree import WON, Tree
+
+IN_TWO = [chess.Board(line) for line in Path(__file__).with_name("mates_in_two.txt").read_text(encoding="utf-8").splitlines()]
+"""From games of this project's players; Stockfish at depth 6 says so."""
 
 
 def mating_moves(board: chess.Board) -> set[chess.Move]:
@@ -54,3 +64,35 @@ def test_every_kind_of_check_is_among_the_moves_tried(fen: str, check: str | Non
     checks = {move for move in board.legal_moves if board.gives_check(move)}
     assert check is None or chess.Move.from_uci(check) in checks
     assert checks <= set(_possible_checks(board)) <= set(board.legal_moves)
+
+
+def test_mates_in_two_are_found_and_nothing_else() -> None:
+    for board in IN_TWO:
+        fen, move = board.fen(), mate_in_two(board)
+        assert board.fen() == fen
+        assert move is not None, fen
+        board = board.copy()
+        board.push(move)
+        for reply in board.legal_moves:
+            after = board.copy()
+            after.push(reply)
+            assert mating_moves(after), fen
+        assert mate_in_two(board) is None  # the other side has none
+    assert mate_in_two(chess.Board()) is None
+    assert mate_in_two(chess.Board("7k/8/5KQ1/8/8/8/8/8 b - - 0 1")) is None  # stalemate: no replies, no mate
+
+
+def test_the_net_that_ships_finds_mates_in_two_and_a_longer_one_is_shortened() -> None:
+    leaves, found, longer = NetLeaves(Net.open(find_net(), threads=1), megabytes=32), 0, 0
+    for board in IN_TWO:
+        tree = Tree(board)
+        root = leaves.begin(board, Players(), tree.walk())
+        tree.learn(tree.gather(1)[0], root)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tree, "shorten", lambda: None)
+            search(tree, leaves, Limits(256))
+        longer += tree.root.proven == WON and tree.root.plies_to_end > 3
+        tree.shorten()
+        found += (tree.root.proven, tree.root.plies_to_end) == (WON, 3)
+    assert longer > 0
+    assert found >= 0.95 * len(IN_TWO)
