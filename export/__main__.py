@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.command_line import run_command
 from engine.encoding import Scale
-from engine.errors import ConfigError, DataError, TranscendenceError
+from engine.errors import ConfigError, DataError
 from engine.machine import cores
 from export.games import Transcript, of_store, random_games
 from export.gate import MATCH_GAMES
@@ -57,12 +58,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Export and verify; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        _export(arguments)
-    except TranscendenceError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("export", lambda: _export(arguments))
 
 
 def _export(arguments: argparse.Namespace) -> None:

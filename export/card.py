@@ -16,9 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.command_line import run_command
 from engine.dial import dial_of
 from engine.encoding import Scale
-from engine.errors import ConfigError, NetError, TranscendenceError
+from engine.errors import ConfigError, NetError
 from engine.files import write_text
 from engine.net_file import read_metadata
 from training.evaluation.__main__ import as_text
@@ -41,23 +42,22 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Write a card; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        text = card(
-            arguments.net,
-            evaluation=arguments.evaluation,
-            matches=arguments.match,
-            curves=arguments.curves,
-            sources=arguments.sources,
-            speed=arguments.speed,
-            note=arguments.note,
-        )
-        out = arguments.out or arguments.net.with_suffix(".md")
-        write_text(out, text)
-    except TranscendenceError as error:
-        print(f"export.card: {error}", file=sys.stderr)
-        return 2
+    return run_command("export.card", lambda: _write(arguments))
+
+
+def _write(arguments: argparse.Namespace) -> None:
+    text = card(
+        arguments.net,
+        evaluation=arguments.evaluation,
+        matches=arguments.match,
+        curves=arguments.curves,
+        sources=arguments.sources,
+        speed=arguments.speed,
+        note=arguments.note,
+    )
+    out = arguments.out or arguments.net.with_suffix(".md")
+    write_text(out, text)
     print(out)
-    return 0
 
 
 def card(

@@ -19,9 +19,10 @@ from typing import Any
 
 import onnx
 
+from engine.command_line import run_command
 from engine.dial import Dial, Point
 from engine.encoding import Scale
-from engine.errors import ConfigError, TranscendenceError
+from engine.errors import ConfigError
 from engine.files import replacing
 from engine.net_file import PREFIX
 
@@ -49,16 +50,14 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Write a dial; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        dial = read_dial(arguments.players, arguments.ratings)
-        write_dial(arguments.net, dial)
-    except TranscendenceError as error:
-        print(f"export.dial: {error}", file=sys.stderr)
-        return 2
+    return run_command("export.dial", lambda: _write(arguments.net, read_dial(arguments.players, arguments.ratings)))
+
+
+def _write(net: Path, dial: Dial) -> None:
+    write_dial(net, dial)
     for point in dial.points:
-        print(f"{point.elo:6.0f}  told {point.rating}, temperature {point.temperature:g}")
-    print(f"{arguments.net}: UCI_Elo {dial.low} to {dial.high}")
-    return 0
+        print(f"{point.elo:6.0f}  rating {point.rating}, temperature {point.temperature:g}")
+    print(f"{net}: UCI_Elo {dial.low} to {dial.high}")
 
 
 def read_dial(players: Path, ratings: Path) -> Dial:

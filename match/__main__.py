@@ -22,8 +22,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from engine.command_line import run_command
 from engine.encoding import Scale
-from engine.errors import MatchError, TranscendenceError
 from engine.machine import cores, worker_processes
 from match.commands import play as commands
 from match.commands import sanity as sanity_command
@@ -258,18 +258,8 @@ def main(argv: list[str] | None = None) -> int:
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words = ["play", *words]
     arguments = parser().parse_args(words)
-    try:
-        _COMMANDS[arguments.command](arguments)
-    except TranscendenceError as error:
-        print(f"match: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"match: {MatchError(f'{error.filename or error}: {error.strerror or error}')}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("match: stopped; the same command with the same --out goes on", file=sys.stderr)
-        return 130
-    return 0
+    interrupted = "stopped; the same command with the same --out resumes it"
+    return run_command("match", lambda: _COMMANDS[arguments.command](arguments), interrupted=interrupted)
 
 
 if __name__ == "__main__":

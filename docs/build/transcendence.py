@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import MatchError, TranscendenceError
+from engine.command_line import run_command
+from engine.errors import MatchError
 from engine.files import write_text
 from match.players.population import read_population
 from match.report.tables import temperature_of
@@ -356,19 +357,18 @@ def main(argv: list[str] | None = None) -> int:
     options.add_argument("--out", type=Path, default=_ROOT / "docs" / "transcendence.md")
     options.add_argument("--no-figures", action="store_true", help="only the page")
     arguments = options.parse_args(argv)
-    evidence = Evidence(arguments.results)
-    try:
-        if not arguments.no_figures:
-            from docs.build.transcendence_figures import draw
+    return run_command("transcendence", lambda: _write(arguments))
 
-            for path in draw(evidence):
-                print(path)
-        write_text(arguments.out, page(_TEMPLATE.read_text(encoding="utf-8"), evidence))
-    except (TranscendenceError, OSError) as error:
-        print(f"transcendence: {error}", file=sys.stderr)
-        return 2
+
+def _write(arguments: argparse.Namespace) -> None:
+    evidence = Evidence(arguments.results)
+    if not arguments.no_figures:
+        from docs.build.transcendence_figures import draw
+
+        for path in draw(evidence):
+            print(path)
+    write_text(arguments.out, page(_TEMPLATE.read_text(encoding="utf-8"), evidence))
     print(arguments.out)
-    return 0
 
 
 if __name__ == "__main__":

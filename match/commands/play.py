@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from engine.encoding import Scale
 from engine.errors import MatchError
+from engine.figures import has_matplotlib
 from engine.files import write_text
 from engine.inference.evaluator import Evaluator
 from engine.net import Net, find_net
@@ -362,11 +363,10 @@ def glicko_column(scores: Sequence[Score]) -> dict[str, Glicko]:
 
 
 def _page(games: Sequence[Played], ratings: Sequence[Rating], text: str, out: Path) -> None:
-    try:
-        from match.report.page import write_page
-    except ImportError:
-        print("no plots: matplotlib is missing; pip install matplotlib, then: match report", file=sys.stderr)
+    if not has_matplotlib(without="no page with plots"):
         return
+    from match.report.page import write_page  # here: it imports matplotlib
+
     print(f"page: {write_page(games, ratings, text, out)}")
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import chess
 
 from engine.errors import MatchError
+from engine.figures import has_matplotlib
 from engine.files import write_text
 from engine.inference.evaluation import Evaluation
 from engine.inference.evaluator import Players, Request
@@ -55,10 +55,8 @@ def gains(arguments: argparse.Namespace) -> None:
     write_text(arguments.out / "advantage.json", json.dumps(advantage.as_json(found, **notes)) + "\n")
     write_text(arguments.out / "advantage.txt", advantage.table(found) + "\n")
     print(advantage.table(found))
-    try:
+    if has_matplotlib(without="no figure"):
         (arguments.out / "advantage.png").write_bytes(advantage.figure(found))
-    except ImportError:
-        print("no figure: matplotlib is missing; pip install matplotlib", file=sys.stderr)
 
 
 def _judged(states: Sequence[chess.Board], stockfish: str, *, limit: str, workers: int) -> list[dict[chess.Move, float]]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import MatchError
+from engine.figures import new_figure
 from engine.inference.evaluation import Evaluation
 from engine.inference.sampling import policy
 from match.play.game import Played
@@ -174,9 +175,7 @@ def from_json(values: Mapping[str, Any]) -> Advantage:
 
 def figure(found: Advantage) -> bytes:
     """PNG: how the gain is distributed over states, and how few states carry it."""
-    from matplotlib.figure import Figure
-
-    picture = Figure(figsize=(9, 3.8), dpi=110, layout="constrained")
+    picture = new_figure(figsize=(9, 3.8), dpi=110, layout="constrained")
     left, right = picture.subplots(1, 2)
     edges = np.linspace(-30, 60, 61)
     share = np.arange(1, len(found.rewards) + 1) / len(found.rewards) * 100

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.command_line import run_command
 from engine.dial import Dial, dial_in
-from engine.errors import MatchError, TranscendenceError
+from engine.errors import MatchError
+from engine.figures import has_matplotlib, new_figure, save_figure
 from engine.files import write_text
 from match.report.tables import between
 
@@ -53,23 +55,23 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Print the players, or the table; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        dial = dial_in(arguments.net)
-        if dial is None:
-            raise MatchError(f"expected a net with a strength dial, {arguments.net.name} has none; run recipes/dial.sh")
-        if arguments.checked is None:
-            print(population(arguments.net, dial), end="")
-            return 0
-        checks = read_checks(arguments.checked, dial)
-        text = table(checks)
-        print(text)
-        if arguments.out:
-            write_text(arguments.out / "dial.txt", text + "\n")
-            _draw(checks, arguments.out / "dial.png")
-    except TranscendenceError as error:
-        print(f"match.studies.dial: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("match.studies.dial", lambda: _show(arguments.net, arguments.checked, out=arguments.out))
+
+
+def _show(net: Path, checked: Path | None, *, out: Path | None) -> None:
+    """Print the players of a net's dial or, where their ratings are in the folder ``checked``, how well it keeps."""
+    dial = dial_in(net)
+    if dial is None:
+        raise MatchError(f"expected a net with a strength dial, {net.name} has none; run recipes/dial.sh")
+    if checked is None:
+        print(population(net, dial), end="")
+        return
+    checks = read_checks(checked, dial)
+    text = table(checks)
+    print(text)
+    if out:
+        write_text(out / "dial.txt", text + "\n")
+        _draw(checks, out / "dial.png")
 
 
 def strengths(dial: Dial, count: int = CHECKED) -> list[int]:
@@ -126,12 +128,9 @@ def table(checks: Sequence[Check]) -> str:
 
 
 def _draw(checks: Sequence[Check], path: Path) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        print("no figure: matplotlib is missing; pip install matplotlib", file=sys.stderr)
+    if not has_matplotlib(without="no figure"):
         return
-    figure = Figure(figsize=(5.6, 4.6), dpi=110, layout="constrained")
+    figure = new_figure(figsize=(5.6, 4.6), dpi=110, layout="constrained")
     axes = figure.subplots()
     asked = [c.asked for c in checks]
     axes.plot(asked, asked, "--", color="0.6", linewidth=1, label="as asked")
@@ -142,7 +141,7 @@ def _draw(checks: Sequence[Check], path: Path) -> None:
     axes.set(xlabel="UCI_Elo", ylabel="rating in matches")
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)
-    figure.savefig(path, metadata={"Software": None})
+    save_figure(figure, path, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import re
 import sys
 from pathlib import Path
 
+from engine.command_line import run_command
 from engine.encoding import Scale
-from engine.errors import DataError, TranscendenceError
-from training.data.diversity import DEFAULT_CAPS, draw, expect_matplotlib, measure, table
+from engine.errors import DataError
+from engine.figures import expect_matplotlib
+from training.data.diversity import DEFAULT_CAPS, draw, measure, table
 from training.data.filters import Filters
 from training.data.ingest import Job, Report, ingest
 from training.data.pack import pack, unpack
@@ -130,17 +131,7 @@ def main(argv: list[str] | None = None) -> int:
         "pack": _pack,
         "unpack": _unpack,
     }
-    try:
-        return commands[arguments.command](arguments)
-    except TranscendenceError as error:
-        print(f"data: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # of `data inspect … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("data: stopped", file=sys.stderr)
-        return 130
+    return run_command("data", lambda: commands[arguments.command](arguments))
 
 
 def _ingest(arguments: argparse.Namespace) -> int:

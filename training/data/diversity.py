@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import chess
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.figures import new_figure, save_figure
 from engine.vocabulary import UCI_MOVES
 from training.batches.replay import replay
 from training.batches.rows import start_of
@@ -186,18 +186,9 @@ def table(result: Diversity) -> str:
     return "\n".join([*lines, "shared = mean over the positions that every cap has"])
 
 
-def expect_matplotlib() -> None:
-    """Raises DataError where no figure can be drawn: known before the measurement, which takes minutes."""
-    if find_spec("matplotlib") is None:
-        raise DataError("expected matplotlib for --figure; run pip install 'transcendence-chess[report]'")
-
-
 def draw(result: Diversity, path: Path) -> None:
-    """The distribution of each cap as a figure. Raises DataError without matplotlib, or when it cannot be written."""
-    expect_matplotlib()
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    """The distribution of each cap as a figure. Raises ConfigError without matplotlib, or when it cannot be written."""
+    figure = new_figure(figsize=(7, 4.6), layout="constrained")
     axes = figure.add_subplot()
     edges = np.linspace(0, 1, 26)
     for cap in result.caps:
@@ -210,7 +201,4 @@ def draw(result: Diversity, path: Path) -> None:
     axes.set_title(f"{result.caps[0].games:,} games a cap, positions seen more than {result.more_than} times", fontsize=10)
     if axes.patches:
         figure.legend(title="no player above", frameon=False, loc="outside lower center", ncols=2)
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise DataError(f"could not write the figure {path}: {error}") from error
+    save_figure(figure, path, dpi=150)

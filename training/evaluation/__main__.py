@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.command_line import run_command
 from engine.encoding import men_on
-from engine.errors import TranscendenceError
 from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
@@ -43,12 +43,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Judge and print; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        _evaluate(arguments)
-    except TranscendenceError as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("evaluate", lambda: _evaluate(arguments))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

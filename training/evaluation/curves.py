@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DataError, TranscendenceError
+from engine.command_line import run_command
+from engine.errors import DataError
+from engine.figures import new_figure, save_figure
 from training.run import metrics_file
 
 if TYPE_CHECKING:
@@ -54,17 +56,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Compare and print; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        text = table(settings := read(arguments.runs))
-        print(text)
-        if arguments.out:
-            _write(arguments.out, text + "\n")
-        if arguments.figure:
-            draw(settings, arguments.figure)
-    except TranscendenceError as error:
-        print(f"curves: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("curves", lambda: _compare(arguments))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    text = table(settings := read(arguments.runs))
+    print(text)
+    if arguments.out:
+        _write(arguments.out, text + "\n")
+    if arguments.figure:
+        draw(settings, arguments.figure)
 
 
 def read(folders: Sequence[Path]) -> list[Setting]:
@@ -115,12 +116,8 @@ def _or_dash(value: float, form: str) -> str:
 
 
 def draw(settings: Sequence[Setting], path: Path) -> None:
-    """Losses against plies and against minutes. Raises DataError without matplotlib, or when it cannot be written."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DataError("expected matplotlib for --figure; run pip install 'transcendence-chess[report]'") from error
-    figure = Figure(figsize=(11, 5), layout="constrained")
+    """Losses against plies and against minutes. Raises ConfigError without matplotlib, or when it cannot be written."""
+    figure = new_figure(figsize=(11, 5), layout="constrained")
     for axes, key in zip(figure.subplots(1, 2, sharey=True), ("plies", "minutes"), strict=True):
         axes.set(xscale="log", xlabel=key)
         for i, setting in enumerate(settings):
@@ -128,10 +125,7 @@ def draw(settings: Sequence[Setting], path: Path) -> None:
     first = figure.axes[0]
     first.set(ylabel="move loss, nats (points: validation; faint: training)")
     figure.legend(*first.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4)
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise DataError(f"could not write the figure {path}: {error}") from error
+    save_figure(figure, path, dpi=150)
 
 
 def _draw_setting(axes: Axes, setting: Setting, *, key: str, style: dict[str, Any]) -> None:

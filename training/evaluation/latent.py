@@ -19,8 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from engine.command_line import run_command
 from engine.encoding import men_on
-from engine.errors import DataError, TranscendenceError
+from engine.errors import DataError
+from engine.figures import new_figure, save_figure
 from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
@@ -134,24 +136,17 @@ def described(found: Map) -> str:
 
 
 def draw(found: Map, path: Path) -> None:
-    """A panel for each colouring that the plies allow. Raises DataError without matplotlib, or when it cannot be written."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DataError("expected matplotlib for --figure; run pip install 'transcendence-chess[report]'") from error
+    """A panel for each colouring that the plies allow. Raises ConfigError without matplotlib, or when it cannot be written."""
     panels = [("points that the net expects", found.expected, "RdYlGn"), ("men on the board", found.men, "viridis")]
     panels.append(("mover's rating", found.elo, "plasma"))
     shown = [panel for panel in panels if np.isfinite(panel[1]).any()]
-    figure = Figure(figsize=(4.6 * len(shown), 4), dpi=110, layout="constrained")
+    figure = new_figure(figsize=(4.6 * len(shown), 4), dpi=110, layout="constrained")
     for axes, (title, values, colours) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         known = np.isfinite(values)
         dots = axes.scatter(*found.points[known].T, c=values[known], s=5, cmap=colours, linewidths=0)
         figure.colorbar(dots, ax=axes)
         axes.set(title=title, xlabel=f"PC 1 ({found.explained[0]:.0%})", ylabel=f"PC 2 ({found.explained[1]:.0%})")
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"could not write the figure {path}: {error}") from error
+    save_figure(figure, path)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -169,15 +164,14 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Make the map; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        found = _found(arguments)
-        print(described(found))
-        if arguments.figure:
-            draw(found, arguments.figure)
-    except TranscendenceError as error:
-        print(f"latent: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("latent", lambda: _make(arguments))
+
+
+def _make(arguments: argparse.Namespace) -> None:
+    found = _found(arguments)
+    print(described(found))
+    if arguments.figure:
+        draw(found, arguments.figure)
 
 
 def _found(arguments: argparse.Namespace) -> Map:

@@ -23,9 +23,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from engine.command_line import run_command
 from engine.dial import Setting, dial_in
 from engine.encoding import Scale, rating_bucket
-from engine.errors import ConfigError, TranscendenceError
+from engine.errors import ConfigError
 from engine.files import write_text
 from engine.vocabulary import MOVE_COUNT
 from training.batches.rows import Rows
@@ -112,17 +113,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Judge and print; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        settings = _settings(arguments)
-        found = _measured(arguments, settings)
-    except TranscendenceError as error:
-        print(f"likeness: {error}", file=sys.stderr)
-        return 2
+    return run_command("likeness", lambda: _judge(arguments))
+
+
+def _judge(arguments: argparse.Namespace) -> None:
+    settings = _settings(arguments)
+    found = _measured(arguments, settings)
     print(table(found))
     if arguments.out:
         head = {"net": arguments.net.name, "scale": Scale(settings[0].scale).name.lower()}
         write_text(arguments.out, json.dumps(head | {"settings": [dataclasses.asdict(one) for one in found]}, indent=1) + "\n")
-    return 0
 
 
 def _settings(arguments: argparse.Namespace) -> list[Setting]:

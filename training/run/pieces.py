@@ -25,7 +25,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor
 
-from engine.errors import ConfigError, TranscendenceError
+from engine.command_line import run_command
+from engine.errors import ConfigError
 from engine.files import replacing, write_text
 from training.config import load_preset
 from training.net.model import Net
@@ -254,21 +255,20 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        match arguments.command:
-            case "check":
-                print(check(arguments.preset))
-            case "split":
-                for path in split(arguments.run, arguments.out, rest=arguments.rest):
-                    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
-            case "join":
-                print(join(arguments.folder, arguments.run))
-            case _:
-                print(speed(arguments.run))
-    except TranscendenceError as error:
-        print(f"pieces: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("pieces", lambda: _perform(arguments))
+
+
+def _perform(arguments: argparse.Namespace) -> None:
+    match arguments.command:
+        case "check":
+            print(check(arguments.preset))
+        case "split":
+            for path in split(arguments.run, arguments.out, rest=arguments.rest):
+                print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+        case "join":
+            print(join(arguments.folder, arguments.run))
+        case _:
+            print(speed(arguments.run))
 
 
 if __name__ == "__main__":
