@@ -21,9 +21,10 @@ from engine.machine import cores
 from engine.net_file import find_net
 from engine.search.mates import mate_in_one
 from match.play.bulk import play_bulk
-from match.play.game import Played, Rules, Turn
+from match.play.game import Played, Rules
 from match.players.client import Engines
-from match.players.player import engine_spec
+from match.players.engine import engine_spec
+from match.players.interface import Turn
 from match.players.searching import SearchSpec
 from match.studies import boards, sanity
 

@@ -19,8 +19,7 @@ import chess.engine
 from match.play.openings import BOOK, Opening, choose_openings
 from match.players.client import INSTALL_STOCKFISH, find_stockfish
 from match.report.tables import head_to_head
-from match.statistics.ratings import Score
-from match.statistics.sprt import difference, pentanomial
+from match.statistics.scores import Score, difference, pentanomial
 
 CLOCK, DEPTH = "by clock", "by depth"
 

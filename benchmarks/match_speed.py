@@ -25,8 +25,11 @@ from match.play.openings import load_openings
 from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import SWEEP_TEMPERATURES, Fixture, fixtures, gauntlet, round_robin
-from match.players.player import Player, SpecPlayer, engine_spec, stockfish_level
+from match.players.at_board import SpecPlayer
+from match.players.engine import engine_spec
+from match.players.interface import Player
 from match.players.population import Cast, distinct
+from match.players.stockfish import stockfish_level
 from match.players.weakness import Weakness
 
 ROOT = Path(__file__).parents[1]

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from match.statistics.ratings import PER_POINT, Score, outcomes, rate
+from match.statistics.ratings import PER_POINT, outcomes, rate
+from match.statistics.scores import Score
 from match.statistics.sprt import Sprt
 
 ROOT = Path(__file__).parents[1]

@@ -1,13 +1,12 @@
 """The gates that a smaller twin must pass before it may be shipped: held-out loss, best moves, and games against fp32.
 
 Knows how far int8 and fp16 nets may stray from their fp32 twin, and how a match is asked for: ``match`` is run as a program,
-for export does not import it. Does not know how twins are made.
+only its statistics are imported. Does not know how twins are made.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from engine.errors import NetError
 from export.games import Transcript
 from export.verify import Floats, OnnxNet
+from match.statistics.scores import WHITE_POINTS, Difference, Score, difference, pentanomial
 from training.config import ModelConfig
 
 NLL_TOLERANCE = 0.01
@@ -29,8 +29,6 @@ AGREEMENT_FLOOR = 0.98
 """Smallest share of positions where both nets like the same move best."""
 MATCH_GAMES = 400
 """Games against the fp32 twin that tell a loss of some 30 Elo from none."""
-
-_POINTS = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}
 
 
 @dataclass(frozen=True)
@@ -49,26 +47,17 @@ class Fidelity:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """What a match of a twin with its fp32 net came to."""
+class TwinMatch:
+    """A match of a twin with its fp32 net."""
 
     games: int
-    score: float
-    """The twin's points a game."""
-    error: float
-    """Standard error of the score, over opening pairs."""
-
-    @property
-    def elo(self) -> tuple[float, float, float]:
-        """Twin less fp32: likeliest, and the ends of the 95 % interval."""
-        ends = (self.score, self.score - 1.96 * self.error, self.score + 1.96 * self.error)
-        likeliest, low, high = (_elo(score) for score in ends)
-        return likeliest, low, high
+    difference: Difference
+    """Twin less fp32."""
 
     @property
     def passes(self) -> bool:
         """False when the twin is weaker beyond the error."""
-        return self.score + 1.96 * self.error >= 0.5
+        return self.difference.score + 1.96 * self.difference.error >= 0.5
 
 
 def compare(fp32: Path, twin: Path, *, config: ModelConfig, games: Sequence[Transcript]) -> Fidelity:
@@ -85,13 +74,13 @@ def compare(fp32: Path, twin: Path, *, config: ModelConfig, games: Sequence[Tran
     return Fidelity(positions, nll[0] / positions, nll[1] / positions, agree / positions)
 
 
-def check(found: Fidelity | Contest, path: Path) -> None:
+def check(found: Fidelity | TwinMatch, path: Path) -> None:
     """Raise NetError when the twin may not be shipped."""
     if found.passes:
         return
-    if isinstance(found, Contest):
+    if isinstance(found, TwinMatch):
         raise NetError(
-            f"{path} is weaker than its fp32 twin beyond the error of the match: {told(found)}; export without this twin"
+            f"{path} is weaker than its fp32 twin beyond the error of the match: {summary(found)}; export without this twin"
         )
     raise NetError(
         f"{path} strays too far from its fp32 twin: expected a move loss within {NLL_TOLERANCE} nats and the same best "
@@ -99,13 +88,13 @@ def check(found: Fidelity | Contest, path: Path) -> None:
     )
 
 
-def told(found: Contest) -> str:
+def summary(match: TwinMatch) -> str:
     """A match in a line."""
-    elo, low, high = found.elo
-    return f"{found.games} games, {found.score:.1%} of the points, Elo {elo:+.0f} (95 %: {low:+.0f} to {high:+.0f})"
+    (low, high), found = match.difference.interval, match.difference
+    return f"{match.games} games, {found.score:.1%} of the points, Elo {found.elo:+.0f} (95 %: {low:+.0f} to {high:+.0f})"
 
 
-def contest(fp32: Path, twin: Path, *, games: int, threads: int) -> Contest:
+def play_twins(fp32: Path, twin: Path, *, games: int, threads: int) -> TwinMatch:
     """Play ``twin`` against ``fp32``, opening pairs from the book. Raises NetError when the match cannot be played."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -140,22 +129,15 @@ def contest(fp32: Path, twin: Path, *, games: int, threads: int) -> Contest:
     return scored([json.loads(line) for line in lines])
 
 
-def scored(games: Sequence[dict[str, str]]) -> Contest:
-    """The score of ``twin`` from a match's results; games of an opening pair count together, for they are no two draws."""
-    pairs: dict[str, list[float]] = {}
-    for game in games:
-        white = _POINTS[game["result"]]
-        pairs.setdefault(game["pair"], []).append(white if game["white"] == "twin" else 1 - white)
-    points = np.array([np.mean(pair) for pair in pairs.values()])
-    count = len(points)
-    if count < 2:
-        raise NetError(f"expected at least two opening pairs to tell a difference from chance, got {count}; play more games")
-    spread = max(float(points.var(ddof=1)), 0.25 / count)  # pairs that were all alike do not prove that all will be
-    return Contest(len(games), float(points.mean()), math.sqrt(spread / count))
-
-
-def _elo(score: float) -> float:
-    return 400 * math.log10(score / (1 - score)) if 0 < score < 1 else math.copysign(math.inf, score - 0.5)
+def scored(games: Sequence[dict[str, str]]) -> TwinMatch:
+    """The match of ``twin`` from its results. Raises NetError where there are no two opening pairs."""
+    scores = [Score(game["white"], game["black"], WHITE_POINTS[game["result"]], game["pair"]) for game in games]
+    found = difference(pentanomial(scores, "twin").tolist())
+    if found.pairs < 2:
+        raise NetError(
+            f"expected at least two opening pairs to tell a difference from chance, got {found.pairs}; play more games"
+        )
+    return TwinMatch(len(games), found)
 
 
 def _log_p(net: OnnxNet, game: Transcript) -> NDArray[np.float32]:

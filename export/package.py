@@ -20,7 +20,7 @@ from engine.errors import NetError
 from engine.files import write_text
 from export.card import card
 from export.games import Transcript
-from export.gate import Fidelity, check, compare, contest, told
+from export.gate import Fidelity, TwinMatch, check, compare, play_twins, summary
 from export.graph import export_graph
 from export.quantize import halve, quantize
 from export.verify import GAMES, POSITIONS, verify
@@ -96,12 +96,16 @@ def _twin(net: Net, fp32: Path, precision: str, order: Order, *, games: Sequence
     report = _fidelity(found, precision)
     if precision == "int8" and order.match_games:
         _tell(f"{precision}: {order.match_games} games against fp32")
-        played = contest(fp32, twin, games=order.match_games, threads=order.threads)
-        _tell(f"{precision}: {told(played)}")
+        played = play_twins(fp32, twin, games=order.match_games, threads=order.threads)
+        _tell(f"{precision}: {summary(played)}")
         check(played, twin)
-        elo, low, high = played.elo
-        report["match"] = {**dataclasses.asdict(played), "elo": elo, "low": low, "high": high}
+        report["match"] = _match_facts(played)
     return report
+
+
+def _match_facts(match: TwinMatch) -> dict[str, float]:
+    (low, high), found = match.difference.interval, match.difference
+    return {"games": match.games, "score": found.score, "error": found.error, "elo": found.elo, "low": low, "high": high}
 
 
 def _fidelity(found: Fidelity, precision: str) -> dict[str, Any]:

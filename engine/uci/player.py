@@ -23,7 +23,7 @@ from engine.uci import options
 from engine.uci.endings import Tables
 from engine.uci.options import Opponent, Settings
 from engine.uci.perft import perft
-from engine.uci.position import Line, write_move
+from engine.uci.position import GameLine, write_move
 from engine.uci.protocol import (
     BestMove,
     Command,
@@ -120,7 +120,7 @@ class Player:
         """``elo_range``: as declared for ``model``."""
         self._emit, self._ended, self._opener, self._log_to = emit, ended, opener, log_to
         self._settings = replace(options.default_settings(elo_range), model=model)
-        self._line = Line()
+        self._line = GameLine()
         self._opened: Opened | None = None
         self._cache: GameCache | None = None
         self._searcher: Searcher | None = None

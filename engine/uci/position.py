@@ -34,7 +34,7 @@ class Illegal:
         return f"move {self.ply} of the list, {self.move}, is illegal in {self.fen}; the position before it is kept"
 
 
-class Line:
+class GameLine:
     """A start position and the moves made from it, as one board with its whole move stack."""
 
     def __init__(self) -> None:

@@ -33,13 +33,16 @@ from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import SWEEP_TEMPERATURES, fixtures, gauntlet, round_robin
 from match.players.client import INSTALL_STOCKFISH, find_stockfish
-from match.players.player import LEVEL_ANCHORS, PAPER_MOVETIME, SKILL_LEVEL_ELO, NetPlayer, Player, level_name, stockfish_level
+from match.players.interface import Player
+from match.players.net import NetPlayer
 from match.players.population import Cast, distinct, read_population
+from match.players.stockfish import LEVEL_ANCHORS, PAPER_MOVETIME, SKILL_LEVEL_ELO, level_name, stockfish_level
 from match.report import pgn
 from match.report import tables as report
 from match.statistics.glicko2 import PAPER_LEVELS, Glicko, paper_ratings
-from match.statistics.ratings import Rating, Score, rate
-from match.statistics.sprt import Sprt, difference, pentanomial
+from match.statistics.ratings import Rating, rate
+from match.statistics.scores import Score, difference, pentanomial
+from match.statistics.sprt import Sprt
 from match.statistics.verdict import as_json, curve_as_json, judge, the_two, told
 
 _PAPER_ANCHORS = {level_name(level, PAPER_MOVETIME): elo for level, elo in PAPER_LEVELS.items()}

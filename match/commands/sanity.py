@@ -20,12 +20,15 @@ from engine.errors import MatchError
 from engine.files import write_text
 from match.commands.play import Progress, cast, folder_games, identity
 from match.commands.studies import evaluate
-from match.play.game import Forfeit, Played, Rules, Turn
+from match.play.game import Played, Rules
 from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import Fixture
+from match.players.at_board import SpecPlayer
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
-from match.players.player import EngineSpec, NetPlayer, Player, SpecPlayer, go_command
+from match.players.engine import EngineSpec, go_command
+from match.players.interface import Forfeit, Player, Turn
+from match.players.net import NetPlayer
 from match.players.population import FORMS, Cast, distinct
 from match.studies import boards, sanity
 

@@ -21,7 +21,8 @@ from engine.inference.evaluator import Players, Request
 from match.commands.play import cast
 from match.play.results import read_results
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
-from match.players.player import NetPlayer, go_command
+from match.players.engine import go_command
+from match.players.net import NetPlayer
 from match.studies import advantage, boards
 
 _BATCH = 32

@@ -25,7 +25,7 @@ from match.commands import play as commands
 from match.play import openings
 from match.play.game import Played
 from match.players.client import resolve
-from match.players.player import LEVEL_ANCHORS, level_name
+from match.players.stockfish import LEVEL_ANCHORS, level_name
 from match.report import pgn
 
 RUNNERS = ("cutechess-cli", "fastchess")

@@ -17,10 +17,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from engine.errors import MatchError
-from match.play.game import Forfeit, Game, Played, Rules
+from match.play.game import Game, Played, Rules
 from match.play.schedule import Fixture
 from match.players.client import Engines
-from match.players.player import Spec
+from match.players.interface import Forfeit, Spec
 
 _CHUNK = 4  # games that a worker has in hand besides those it is sent next
 

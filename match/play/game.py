@@ -10,31 +10,12 @@ from dataclasses import dataclass
 import chess
 
 from engine.encoding import position_key
+from match.material import material_lead
 from match.play.schedule import Fixture
-from match.statistics.ratings import Score
+from match.players.interface import Forfeit, Turn
+from match.statistics.scores import WHITE_POINTS, Score
 
-WHITE_POINTS = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}
-
-_VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9}
 _ADJUDICATED_PLIES = 10  # a lead must last this long: no exchange takes more
-
-
-class Forfeit(Exception):
-    """A player did not give a legal move; the text says what it did instead."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A position in which a player is to move."""
-
-    game: int
-    """Number of the game, the same for all its turns."""
-    board: chess.Board
-    """With its whole move stack; not to be changed."""
-    whole: str = ""
-    """The UCI ``position`` command with the whole game."""
-    short: str = ""
-    """The same from the last capture or pawn move on: all that counts for repetitions, and quickly read by an engine."""
 
 
 @dataclass(frozen=True)
@@ -172,12 +153,3 @@ class Game:
         return Played(
             f.number, f.white, f.black, f.opening.name, f.pair, *self.ending, f.opening.fen, moves, len(f.opening.moves), date
         )
-
-
-def material_lead(board: chess.Board) -> int:
-    """White's material minus Black's, in points."""
-    white, black = board.occupied_co[chess.WHITE], board.occupied_co[chess.BLACK]
-    return sum(
-        value * ((board.pieces_mask(piece, True) & white).bit_count() - (board.pieces_mask(piece, False) & black).bit_count())
-        for piece, value in _VALUES.items()
-    )

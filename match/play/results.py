@@ -16,8 +16,9 @@ from typing import IO, Any
 
 from engine.errors import MatchError
 from engine.files import lock, write_text
-from match.play.game import WHITE_POINTS, Played
+from match.play.game import Played
 from match.play.schedule import Fixture
+from match.statistics.scores import WHITE_POINTS
 
 _SYNC_S = 1.0  # a kill loses nothing that was written; only a power cut needs the disk to be told, and not every time
 

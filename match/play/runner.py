@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 import chess
 
 from match.play.bulk import play_bulk
-from match.play.game import Forfeit, Game, Played, Rules
+from match.play.game import Game, Played, Rules
 from match.play.results import Results
 from match.play.schedule import Fixture
-from match.players.player import NetPlayer, Player, moves_together
+from match.players.interface import Forfeit, Player
+from match.players.net import NetPlayer, moves_together
 
 
 def play(

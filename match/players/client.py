@@ -40,7 +40,7 @@ class EngineFailure(Exception):
 
 
 @dataclass(frozen=True)
-class Line:
+class EngineLine:
     """One of the moves that an engine considered."""
 
     move: str
@@ -166,16 +166,16 @@ class Engine:
         self._lines_wanted(1)
         return _bestmove(self._ask(f"{position}\n{go}", until="bestmove", timeout_s=self.setup.move_timeout_s)[-1])
 
-    def best_lines(self, position: str, go: str, count: int) -> list[Line]:
+    def best_lines(self, position: str, go: str, count: int) -> list[EngineLine]:
         """Its ``count`` best moves with scores, best first; fewer where there are fewer legal moves or it tells no scores."""
         self._lines_wanted(count)
         said = self._ask(f"{position}\n{go}", until="bestmove", timeout_s=self.setup.move_timeout_s)
-        last: dict[int, Line] = {}
+        last: dict[int, EngineLine] = {}
         for text in said:
             if text.startswith("info ") and " pv " in text and " score " in text and "bound" not in text:
                 number, line = _line(text.split())
                 last[number] = line
-        return [last[number] for number in sorted(last)] or [Line(_bestmove(said[-1]), 0)]
+        return [last[number] for number in sorted(last)] or [EngineLine(_bestmove(said[-1]), 0)]
 
     def _lines_wanted(self, count: int) -> None:
         if count != self._multipv:
@@ -250,13 +250,13 @@ def _bestmove(line: str) -> str:
     return words[1] if len(words) > 1 else ""
 
 
-def _line(words: Sequence[str]) -> tuple[int, Line]:
+def _line(words: Sequence[str]) -> tuple[int, EngineLine]:
     number = int(words[words.index("multipv") + 1]) if "multipv" in words else 1
     at = words.index("score")
     score = int(words[at + 2])
     if words[at + 1] == "mate":
         score = MATE_CP - score if score > 0 else -MATE_CP - score
-    return number, Line(words[words.index("pv") + 1], score, _wdl(words))
+    return number, EngineLine(words[words.index("pv") + 1], score, _wdl(words))
 
 
 def _wdl(words: Sequence[str]) -> tuple[int, int, int] | None:

@@ -26,8 +26,13 @@ from engine.inference.evaluator import Evaluator
 from engine.inference.game_cache import Players
 from engine.inference.sampling import Sampling
 from engine.net import Net, NetInfo, find_net
-from match.players.player import GreedySpec, NetPlayer, Player, RandomSpec, Spec, SpecPlayer, engine_spec, stockfish_level
+from match.players.at_board import SpecPlayer
+from match.players.builtin import GreedySpec, RandomSpec
+from match.players.engine import engine_spec
+from match.players.interface import Player, Spec
+from match.players.net import NetPlayer
 from match.players.searching import SearchSpec
+from match.players.stockfish import stockfish_level
 from match.players.weakness import ERRORS, Weakness
 
 FORMS = (

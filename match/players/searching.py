@@ -19,8 +19,8 @@ from engine.net import Net
 from engine.search.leaves import NetLeaves
 from engine.search.search import Limits, search
 from engine.search.tree import LOST, Tree, visit_shares
-from match.play.game import Turn
 from match.players.client import Engines
+from match.players.interface import Turn
 
 _LEAVES_MB = 64
 """Memory for the lines of one tree; some 6,000 positions of the net that ships."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import chess
 
 from engine.errors import MatchError
-from match.play.game import Forfeit
-from match.players.client import Line
+from match.players.client import EngineLine
+from match.players.interface import Forfeit
 
 ERRORS = ("random", "softmax", "worst", "habit")
 PHASES = ("opening", "middlegame", "endgame")
@@ -24,7 +24,7 @@ PIECES = tuple(chess.piece_name(kind) for kind in chess.PIECE_TYPES)
 _OPENING_PLIES = 20
 _ENDGAME_PIECES = 6
 
-AskLines = Callable[[int], list[Line]]
+AskLines = Callable[[int], list[EngineLine]]
 """The base player's best moves, as many as wanted, best first."""
 
 

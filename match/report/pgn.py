@@ -18,8 +18,8 @@ import chess
 
 from engine.errors import DataError, MatchError
 from engine.files import replacing
-from match.play.game import WHITE_POINTS, Played
-from match.statistics.ratings import Score
+from match.play.game import Played
+from match.statistics.scores import WHITE_POINTS, Score
 from training.data.reading.archives import DAMAGE, open_archive
 
 _MANY = 2000  # games from which on writing is shared among processes

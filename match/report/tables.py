@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from match.play.game import Played
 from match.statistics.glicko2 import Glicko
-from match.statistics.ratings import Rating, Score, is_resampled
-from match.statistics.sprt import Difference, Sprt
+from match.statistics.ratings import Rating, is_resampled
+from match.statistics.scores import Difference, Score
+from match.statistics.sprt import Sprt
 
 METHOD = "Ratings: maximum likelihood with draws and White's advantage, 95 % intervals by "
 RESAMPLED = "bootstrap over opening pairs, "

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from match.statistics.ratings import Score
+from match.statistics.scores import Score
 
 PAPER_LEVELS = {1: 1554.0, 2: 1759.0, 3: 1867.0, 4: 2006.0, 5: 2148.0}
 """The paper's ratings of Stockfish's Skill Levels, on a scale like Lichess's."""

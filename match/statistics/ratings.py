@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from match.statistics.pool_graph import Edges, tied
+from match.statistics.scores import Score
 
 PER_POINT = math.log(10) / 400
 MOST_RESAMPLED = 50
@@ -40,18 +41,6 @@ POINTS = np.array([1.0, 0.5, 0.0])
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One game's outcome."""
-
-    white: str
-    black: str
-    points: float
-    """White's: 1, 0.5 or 0."""
-    pair: str = ""
-    """Games of the same pair share an opening and are resampled together; empty = a pair of its own."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any
 from engine.errors import MatchError
 from match.report.tables import head_to_head, temperature_of
 from match.statistics.glicko2 import Glicko
-from match.statistics.ratings import Rating, Score
-from match.statistics.sprt import Difference, difference, pentanomial
+from match.statistics.ratings import Rating
+from match.statistics.scores import Difference, Score, difference, pentanomial
 
 _SURE = 0.05  # error rate of each check on temperatures, all its comparisons together
 _SIDES = 2 * NormalDist().inv_cdf(0.975)  # an interval of 95 % is so many standard errors wide

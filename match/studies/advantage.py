@@ -23,7 +23,7 @@ from engine.figures import new_figure
 from engine.inference.evaluation import Evaluation
 from engine.inference.sampling import policy
 from match.play.game import Played
-from match.players.client import Engine, Line
+from match.players.client import Engine, EngineLine
 
 TEMPERATURES = (0.001, 0.75, 1.0)
 """The paper's of this analysis; the last is what the others are compared with."""
@@ -32,7 +32,7 @@ _FEW = 0.1  # share of the states whose share of the gain is told
 _NOTHING = 0.001  # a smaller difference in expected points is none
 
 Floats = NDArray[np.float64]
-AskLines = Callable[[chess.Board, int], list[Line]]
+AskLines = Callable[[chess.Board, int], list[EngineLine]]
 """Lines of so many best moves, with win/draw/loss."""
 
 
@@ -87,7 +87,7 @@ def rewards_of(board: chess.Board, ask: AskLines) -> dict[chess.Move, float]:
     return found
 
 
-def _points(line: Line) -> float:
+def _points(line: EngineLine) -> float:
     if line.wdl_permille is None:
         raise MatchError("expected win/draw/loss of every line, got none: the engine needs the option UCI_ShowWDL (Stockfish)")
     win, draw, _ = line.wdl_permille

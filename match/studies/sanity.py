@@ -22,9 +22,11 @@ import numpy as np
 from engine.errors import MatchError
 from engine.inference.evaluation import Evaluation
 from engine.inference.sampling import draws, mates, plausible
-from match.play.game import WHITE_POINTS, Played, material_lead
+from match.material import material_lead
+from match.play.game import Played
 from match.play.openings import Opening
 from match.play.schedule import Fixture
+from match.statistics.scores import WHITE_POINTS
 from match.studies.boards import Example
 
 POSITIONS = Path(__file__).with_name("sanity.txt")

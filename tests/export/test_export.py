@@ -23,11 +23,12 @@ from export.__main__ import main, training_summary
 from export.card import card
 from export.dial import write_dial
 from export.games import Transcript, continued, from_half, of_store, random_games
-from export.gate import Contest, Fidelity, check, compare, contest, scored
+from export.gate import Fidelity, TwinMatch, check, compare, play_twins, scored
 from export.graph import INPUTS, OUTPUTS, export_graph
 from export.package import Order, package
 from export.quantize import halve, quantize
 from export.verify import TOLERANCE, Agreement, verify
+from match.statistics.scores import Difference
 from tests.nets import random_network
 from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.data.store import Game, StoreWriter, open_store
@@ -156,8 +157,8 @@ def test_the_gates_close() -> None:
     for bad in (Fidelity(100, 2.0, 2.02, 0.99), Fidelity(100, 2.0, 2.0, 0.97), Fidelity(100, 2.0, float("nan"), 0.99)):
         with pytest.raises(NetError, match="strays"):
             check(bad, Path("net.onnx"))
-    check(Contest(400, 0.47, 0.02), Path("net.onnx"))
-    for bad_match in (Contest(400, 0.45, 0.02), Contest(400, float("nan"), 0.02)):
+    check(TwinMatch(400, Difference((), 0.47, 0.02)), Path("net.onnx"))
+    for bad_match in (TwinMatch(400, Difference((), 0.45, 0.02)), TwinMatch(400, Difference((), float("nan"), 0.02))):
         with pytest.raises(NetError, match="weaker than its fp32 twin"):
             check(bad_match, Path("net.onnx"))
 
@@ -172,10 +173,10 @@ def test_a_match_is_scored_by_opening_pairs() -> None:
 
     even = scored([game for n in range(200) for game in pair(n, "1-0", "1-0")])
     assert even.games == 400
-    assert even.score == 0.5
+    assert even.difference.score == 0.5
     assert even.passes
     lost = scored([game for n in range(200) for game in pair(n, *(("0-1", "1-0") if n % 3 else ("1-0", "0-1")))])
-    assert lost.score == pytest.approx(67 / 200)
+    assert lost.difference.score == pytest.approx(67 / 200)
     assert not lost.passes
     with pytest.raises(NetError, match="two opening pairs"):
         scored(pair(1, "1-0", "1-0"))
@@ -267,7 +268,7 @@ def test_what_fails_is_not_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             package(net, out, order("int8"), games=games)
     with monkeypatch.context() as patched:
         patched.setitem(packaging.TWINS, "int8", fair_twin)
-        patched.setattr(packaging, "contest", lambda *a, **k: Contest(400, 0.4, 0.01))
+        patched.setattr(packaging, "play_twins", lambda *a, **k: TwinMatch(400, Difference((), 0.4, 0.01)))
         with pytest.raises(NetError, match="weaker"):
             package(net, out, order("int8", match_games=400), games=games)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.md"]
@@ -277,9 +278,9 @@ def test_what_fails_is_not_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_twins_meet_in_a_real_match(one: tuple[Net, Path], tmp_path: Path) -> None:
     _, path = one
     halve(path, tmp_path / "twin.onnx")
-    found = contest(path, tmp_path / "twin.onnx", games=4, threads=1)
+    found = play_twins(path, tmp_path / "twin.onnx", games=4, threads=1)
     assert found.games == 4
-    assert 0 <= found.score <= 1
+    assert 0 <= found.difference.score <= 1
 
 
 def test_the_card_tells_the_match(one: tuple[Net, Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from match.play.openings import Opening
 from match.players.client import find_stockfish
-from match.players.player import EngineSpec, engine_spec
+from match.players.engine import EngineSpec, engine_spec
 
 FAKE = Path(__file__).with_name("players") / "fake_engine.py"
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"

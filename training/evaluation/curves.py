@@ -33,7 +33,7 @@ class Setting:
     """Runs that differ in nothing but their seed."""
 
     name: str
-    runs: list[list[metrics_file.Line]]
+    runs: list[list[metrics_file.Record]]
     """The lines of each run."""
 
     def last(self, key: str) -> NDArray[np.float64]:
@@ -70,7 +70,7 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def read(folders: Sequence[Path]) -> list[Setting]:
     """The settings of some runs, best first. Raises DataError for a folder without metrics or without a validation."""
-    found: dict[Path, list[list[metrics_file.Line]]] = {}
+    found: dict[Path, list[list[metrics_file.Record]]] = {}
     for folder in dict.fromkeys(path.resolve() for path in folders):
         lines = metrics_file.read(folder)
         if not _of_kind(lines, "validation"):
@@ -86,7 +86,7 @@ def read(folders: Sequence[Path]) -> list[Setting]:
     return sorted(settings, key=lambda setting: setting.last("validation_move_nll").mean())
 
 
-def _of_kind(lines: list[metrics_file.Line], kind: str) -> list[metrics_file.Line]:
+def _of_kind(lines: list[metrics_file.Record], kind: str) -> list[metrics_file.Record]:
     return [line for line in lines if line["kind"] == kind]
 
 
@@ -135,7 +135,7 @@ def _draw_setting(axes: Axes, setting: Setting, *, key: str, style: dict[str, An
         axes.plot(*(_smoothed(x) for x in _curve(run, "train", key, "move_nll")), alpha=0.3, **style)
 
 
-def _curve(run: list[metrics_file.Line], kind: str, x: str, y: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _curve(run: list[metrics_file.Record], kind: str, x: str, y: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both coordinates of a curve's points. Minutes are rounded: a first step at 0 has no place on a logarithmic axis."""
     lines = [line for line in _of_kind(run, kind) if line[x] > 0]
     return np.array([line[x] for line in lines], np.float64), np.array([line[y] for line in lines], np.float64)

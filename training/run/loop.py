@@ -269,7 +269,7 @@ class Trainer:
         if self.step % self.config.run.log_every == 0:
             group, flops = self.optimizers[0].param_groups[0], flops_per_ply(self.config.model) * speed
             peak = self.config.run.peak_tflops * 1e12 * self.processes.world
-            line: metrics_file.Line = {
+            line: metrics_file.Record = {
                 "kind": "train",
                 "step": self.step,
                 "plies": self.plies,
@@ -282,7 +282,7 @@ class Trainer:
             }
             self._record(line)
 
-    def _record(self, line: metrics_file.Line) -> None:
+    def _record(self, line: metrics_file.Record) -> None:
         metrics_file.append(self.folder, line)
         if self._board is not None:
             self._board.add(line)

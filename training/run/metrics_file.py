@@ -13,10 +13,10 @@ from typing import Any
 from engine.errors import DataError
 
 METRICS = "metrics.jsonl"
-Line = dict[str, Any]
+Record = dict[str, Any]
 
 
-def append(folder: Path, line: Line) -> None:
+def append(folder: Path, line: Record) -> None:
     """One more line; what a kill or a full disk left of the one before is ended first. Raises DataError."""
     try:
         with (folder / METRICS).open("a+b") as file:
@@ -30,7 +30,7 @@ def append(folder: Path, line: Line) -> None:
         ) from None
 
 
-def read(folder: Path) -> list[Line]:
+def read(folder: Path) -> list[Record]:
     """All lines by step. Raises DataError where there is no such file or a line of it is damaged.
 
     A killed run goes on from its last checkpoint and writes some steps once more: the last line of a step counts. A line
@@ -46,10 +46,10 @@ def read(folder: Path) -> list[Line]:
     return [newest[key] for key in sorted(newest)]
 
 
-def _decoded(line: str) -> Line | None:
+def _decoded(line: str) -> Record | None:
     """None for one that was cut short: it begins as ours do, and no more can be known of it."""
     try:
-        found: Line = json.loads(line)
+        found: Record = json.loads(line)
     except ValueError:
         if not line.startswith("{"):
             raise

@@ -24,7 +24,7 @@ class Board:
             ) from error
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
-    def add(self, line: metrics_file.Line) -> None:
+    def add(self, line: metrics_file.Record) -> None:
         """Every number of one line."""
         for name, value in line.items():
             if name not in ("kind", "step") and isinstance(value, int | float):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PositionError
-from engine.uci.position import Illegal, Line, board_of, read_move, write_move
+from engine.uci.position import GameLine, Illegal, board_of, read_move, write_move
 from engine.uci.protocol import Position
 
 MAZE = ["g1f3", "g8f6", "f3g1", "f6g8"] * 250
@@ -26,7 +26,7 @@ def replayed(moves: list[str]) -> chess.Board:
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 10**6)), max_size=8))
 def test_any_way_through_a_game_gives_the_same_board(steps: list[tuple[int, int]]) -> None:
     """Take back some moves, play others, any number of times: the board is that of a fresh replay."""
-    line, moves = Line(), list[str]()
+    line, moves = GameLine(), list[str]()
     for back, choice in steps:
         moves = moves[: max(len(moves) - back, 0)]
         board = replayed(moves)
@@ -40,7 +40,7 @@ def test_any_way_through_a_game_gives_the_same_board(steps: list[tuple[int, int]
 
 
 def test_another_start_is_another_line() -> None:
-    line = Line()
+    line = GameLine()
     line.follow(Position(None, ("e2e4",)))
     line.follow(Position("4k3/8/8/8/8/8/8/4K2R w K - 0 1", ("e1g1",)))
     assert line.board.fen() == "4k3/8/8/8/8/8/8/5RK1 b - - 1 1"
@@ -49,7 +49,7 @@ def test_another_start_is_another_line() -> None:
 
 
 def test_it_stops_before_an_illegal_move_and_goes_on_from_there() -> None:
-    line = Line()
+    line = GameLine()
     illegal = line.follow(Position(None, ("e2e4", "e7e5", "e4e5", "a7a6")))
     assert illegal == Illegal(3, "e4e5", replayed(["e2e4", "e7e5"]).fen())
     assert line.board == replayed(["e2e4", "e7e5"])
@@ -58,7 +58,7 @@ def test_it_stops_before_an_illegal_move_and_goes_on_from_there() -> None:
 
 
 def test_an_impossible_position_changes_nothing() -> None:
-    line = Line()
+    line = GameLine()
     line.follow(Position(None, ("e2e4",)))
     with pytest.raises(PositionError, match="Black has no king"):
         line.follow(Position("8/8/8/8/8/8/8/4K3 w - - 0 1", ("e1e2",)))
@@ -80,7 +80,7 @@ def test_enormous_counters_are_capped() -> None:
 
 
 def test_a_longer_list_costs_only_its_new_moves() -> None:
-    line = Line()
+    line = GameLine()
     line.follow(Position(None, tuple(MAZE[:-2])))
     began = time.perf_counter()
     line.follow(Position(None, tuple(MAZE)))

@@ -15,7 +15,7 @@ from match.commands import play as commands
 from match.play import openings, results
 from match.play.results import read_results
 from match.players import client as engines
-from match.players.player import LEVEL_BY_DEPTH_ELO
+from match.players.stockfish import LEVEL_BY_DEPTH_ELO
 from tests.match.conftest import needs_stockfish
 
 Command = Callable[[Sequence[object]], tuple[int, str, str]]

@@ -13,7 +13,7 @@ import pytest
 
 from match.commands import tournament
 from match.commands.tournament import Plan, command
-from match.players.player import LEVEL_BY_DEPTH_ELO
+from match.players.stockfish import LEVEL_BY_DEPTH_ELO
 from tests.match.conftest import needs_stockfish
 
 Command = Callable[[Sequence[object]], tuple[int, str, str]]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import chess
 import pytest
 
-from match.play.game import Forfeit, Game, Rules
+from match.play.game import Game, Rules
 from match.play.openings import Opening
 from match.play.schedule import Fixture
+from match.players.interface import Forfeit
 from tests.match.conftest import START
 
 

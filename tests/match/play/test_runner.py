@@ -25,7 +25,11 @@ from match.play.openings import Opening
 from match.play.results import Results, read_results
 from match.play.runner import play
 from match.play.schedule import Fixture, fixtures, gauntlet, round_robin
-from match.players.player import GreedySpec, NetPlayer, Player, RandomSpec, SpecPlayer, engine_spec
+from match.players.at_board import SpecPlayer
+from match.players.builtin import GreedySpec, RandomSpec
+from match.players.engine import engine_spec
+from match.players.interface import Player
+from match.players.net import NetPlayer
 from match.players.weakness import Weakness
 from tests.match.conftest import fake, needs_stockfish
 from tests.paths import ROOT

@@ -16,20 +16,14 @@ from engine.errors import MatchError, NetError
 from engine.inference.evaluator import Evaluator
 from engine.inference.sampling import Sampling
 from engine.net import Net
-from match.play.game import Forfeit, Turn
+from match.players.at_board import SpecPlayer
+from match.players.builtin import GreedySpec, RandomSpec
 from match.players.client import Engine, Engines, Setup
-from match.players.player import (
-    LEVEL_BY_DEPTH_ELO,
-    EngineSpec,
-    GreedySpec,
-    NetPlayer,
-    RandomSpec,
-    SpecPlayer,
-    go_command,
-    moves_together,
-    stockfish_level,
-)
+from match.players.engine import EngineSpec, go_command
+from match.players.interface import Forfeit, Turn
+from match.players.net import NetPlayer, moves_together
 from match.players.population import Cast, command_words, distinct, read_population
+from match.players.stockfish import LEVEL_BY_DEPTH_ELO, stockfish_level
 from tests.match.conftest import fake, needs_stockfish
 from tests.paths import ROOT
 

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import pytest
 
 from match.players.client import find_stockfish
-from match.players.player import EngineSpec
+from match.players.engine import EngineSpec
 from match.players.population import Cast
 from match.players.weakness import PHASES, PIECES
 from tests.paths import ROOT

@@ -8,9 +8,9 @@ import chess
 import pytest
 
 from engine.errors import MatchError
-from match.play.game import Turn
 from match.players.client import Engines
-from match.players.player import NetPlayer
+from match.players.interface import Turn
+from match.players.net import NetPlayer
 from match.players.population import Cast
 from match.players.searching import SearchSpec
 

@@ -8,8 +8,8 @@ import chess
 import pytest
 
 from engine.errors import MatchError
-from match.play.game import Forfeit
-from match.players.client import Line
+from match.players.client import EngineLine
+from match.players.interface import Forfeit
 from match.players.weakness import Weakness, concerns, move_of, phase, weak_move
 
 MIDDLE = "r1bq1rk1/pp2bppp/2n1pn2/3p4/3P4/2NBPN2/PP3PPP/R1BQ1RK1 w - - 0 12"
@@ -20,10 +20,10 @@ class Base:
     """A base player that always prefers the same moves and counts how often it is asked."""
 
     def __init__(self, *moves: str) -> None:
-        self.lines = [Line(move, -100 * i) for i, move in enumerate(moves)]
+        self.lines = [EngineLine(move, -100 * i) for i, move in enumerate(moves)]
         self.asked: list[int] = []
 
-    def __call__(self, count: int) -> list[Line]:
+    def __call__(self, count: int) -> list[EngineLine]:
         self.asked.append(count)
         return self.lines[:count]
 

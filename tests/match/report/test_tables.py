@@ -16,8 +16,9 @@ from match.play.game import Played
 from match.report import tables as report
 from match.report.page import page, samples, write_page
 from match.report.plots import plots
-from match.statistics.ratings import Rating, Score, rate
-from match.statistics.sprt import Sprt, difference
+from match.statistics.ratings import Rating, rate
+from match.statistics.scores import Score, difference
+from match.statistics.sprt import Sprt
 from tests.match.conftest import START
 
 INF, NAN = float("inf"), float("nan")

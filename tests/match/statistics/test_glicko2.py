@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from match.statistics.glicko2 import PAPER_LEVELS, Glicko, paper_ratings, update
-from match.statistics.ratings import Score
+from match.statistics.scores import Score
 
 
 def test_glickmans_example() -> None:

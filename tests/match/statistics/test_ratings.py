@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from match.statistics.pool_graph import tied
-from match.statistics.ratings import PER_POINT, Rating, Score, expected, fit, outcomes, rate
+from match.statistics.ratings import PER_POINT, Rating, expected, fit, outcomes, rate
+from match.statistics.scores import Score
 
 NAN = math.nan
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from engine.errors import MatchError
-from match.statistics.ratings import Score
-from match.statistics.sprt import Sprt, difference, elo_of, pentanomial
+from match.statistics.scores import Score, difference, elo_of, pentanomial
+from match.statistics.sprt import Sprt
 
 
 def test_bounds_are_walds() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from engine.errors import MatchError
 from match.play.game import Played
-from match.statistics.ratings import Rating, Score
-from match.statistics.sprt import elo_of
+from match.statistics.ratings import Rating
+from match.statistics.scores import Score, elo_of
 from match.statistics.verdict import MEANING, as_json, check_temperatures, judge, the_two, told
 from tests.match.conftest import START
 

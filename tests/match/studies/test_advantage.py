@@ -14,7 +14,7 @@ import pytest
 from engine.errors import MatchError
 from engine.inference.evaluation import Evaluation
 from match.play.game import Played
-from match.players.client import Line, _line
+from match.players.client import EngineLine, _line
 from match.studies.advantage import (
     TEMPERATURES,
     Advantage,
@@ -33,10 +33,10 @@ from tests.match.conftest import START, needs_stockfish
 Command = Callable[[Sequence[object]], tuple[int, str, str]]
 
 
-def judge(board: chess.Board, count: int) -> list[Line]:
+def judge(board: chess.Board, count: int) -> list[EngineLine]:
     """Captures are won, anything else is lost; best first."""
     moves = sorted(board.legal_moves, key=lambda move: (not board.is_capture(move), move.uci()))[:count]
-    return [Line(m.uci(), 0, (1000, 0, 0) if board.is_capture(m) else (0, 200, 800)) for m in moves]
+    return [EngineLine(m.uci(), 0, (1000, 0, 0) if board.is_capture(m) else (0, 200, 800)) for m in moves]
 
 
 def believing(board: chess.Board, move: str, *, share: float) -> Evaluation:
@@ -77,7 +77,7 @@ def test_rewards_are_expected_points_in_the_judges_order() -> None:
     with pytest.raises(MatchError, match="expected 31 lines"):
         rewards_of(after("e2e4", "d7d5"), lambda board, count: judge(board, count - 1))
     with pytest.raises(MatchError, match="UCI_ShowWDL"):
-        rewards_of(chess.Board(), lambda board, count: [Line(m.uci(), 0) for m in board.legal_moves])
+        rewards_of(chess.Board(), lambda board, count: [EngineLine(m.uci(), 0) for m in board.legal_moves])
 
 
 def test_low_temperature_gains_where_the_net_is_nearly_right_and_only_there() -> None:
@@ -120,7 +120,7 @@ def test_numbers_survive_their_file_and_are_drawn() -> None:
 
 def test_wdl_is_read_from_an_engines_line() -> None:
     text = "info depth 3 multipv 2 score cp 25 wdl 80 890 30 nodes 99 pv e2e4 e7e5"
-    assert _line(text.split()) == (2, Line("e2e4", 25, (80, 890, 30)))
+    assert _line(text.split()) == (2, EngineLine("e2e4", 25, (80, 890, 30)))
 
 
 @needs_stockfish

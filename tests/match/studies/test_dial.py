@@ -11,7 +11,7 @@ from engine.dial import Dial, Point, dial_in
 from engine.errors import MatchError
 from export import dial as writing
 from export.dial import Measured, rising
-from match.players.player import NetPlayer
+from match.players.net import NetPlayer
 from match.players.population import Cast
 from match.studies import dial as checking
 from match.studies.dial import read_checks, strengths, table

@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def train_line(step: int) -> metrics_file.Line:
+def train_line(step: int) -> metrics_file.Record:
     return {
         "kind": "train",
         "step": step,

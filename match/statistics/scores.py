@@ -1,0 +1,102 @@
+"""What games say of two players: points, opening pairs, and the Elo difference with its interval.
+
+Games of an opening pair are counted together, for they are no two independent draws. Knows pentanomial counts (points of a
+pair: 0, 1/2, 1, 3/2, 2) and normal intervals. Does not know pools of players (``match.statistics.ratings``). Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+WHITE_POINTS = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}
+"""By the result of a game."""
+PAIR_POINTS = np.arange(5) / 4
+"""Of an opening pair, a game."""
+NEVER_SEEN = 1e-3
+"""Count of a result that has not occurred, as in fishtest."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One game's outcome."""
+
+    white: str
+    black: str
+    points: float
+    """White's: 1, 0.5 or 0."""
+    pair: str = ""
+    """Games of the same pair share an opening and are resampled together; empty = a pair of its own."""
+
+
+def pentanomial(scores: Sequence[Score], hero: str) -> NDArray[np.float64]:
+    """(5,) opening pairs by the points that ``hero`` took; games without their partner are left out."""
+    pairs: dict[tuple[frozenset[str], str], list[float]] = {}
+    for s in scores:
+        if s.pair and hero in (s.white, s.black):
+            pairs.setdefault((frozenset((s.white, s.black)), s.pair), []).append(s.points if s.white == hero else 1 - s.points)
+    counts = np.zeros(5)
+    for points in pairs.values():
+        if len(points) == 2:
+            counts[round(2 * sum(points))] += 1
+    return counts
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What opening pairs say of A - B."""
+
+    counts: tuple[int, ...]
+    """Pairs in which A took 0, 1/2, 1, 3/2, 2 points."""
+    score: float
+    """A's points a game."""
+    error: float
+    """Standard error of the score, over pairs."""
+
+    @property
+    def pairs(self) -> int:
+        """Complete opening pairs."""
+        return sum(self.counts)
+
+    @property
+    def elo(self) -> float:
+        """A - B; infinite for a perfect score."""
+        return elo_of(self.score)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, normal in the score."""
+        return elo_of(self.score - 1.96 * self.error), elo_of(self.score + 1.96 * self.error)
+
+    @property
+    def superiority(self) -> float:
+        """Likelihood that A is stronger than B."""
+        if self.error == 0:
+            return 0.5 if self.score == 0.5 else float(self.score > 0.5)
+        return (1 + math.erf((self.score - 0.5) / self.error / math.sqrt(2))) / 2
+
+
+def elo_of(score: float) -> float:
+    """Elo difference that gives this expected score."""
+    if score <= 0 or score >= 1:
+        return -math.inf if score <= 0 else math.inf
+    return -400 * math.log10(1 / score - 1)
+
+
+def difference(counts: Sequence[float]) -> Difference:
+    """From pentanomial counts. The variance of pairs is at least a quarter of a point by their number: a short run of
+    equal pairs does not prove that all will be equal."""
+    whole = tuple(round(c) for c in counts)
+    total = sum(whole)
+    if total == 0:
+        return Difference(whole, 0.5, math.inf)
+    share = np.array(whole) / total
+    mean = float(share @ PAIR_POINTS)
+    smooth = np.maximum(np.array(whole, float), NEVER_SEEN)
+    smooth /= smooth.sum()
+    variance = max(float(smooth @ (PAIR_POINTS - float(smooth @ PAIR_POINTS)) ** 2), 0.25 / total)
+    return Difference(whole, mean, math.sqrt(variance / total))
