@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from engine.files import write_text
 from training.config import load_preset
 from training.data.store import Store, open_store
 from training.evaluation.curves import read, table
@@ -125,7 +126,7 @@ def speeds_of(store: Path, out: Path, names: list[str]) -> dict[str, float]:
         torch.set_num_threads(1)
         out.mkdir(parents=True, exist_ok=True)
         speeds = plies_per_second(open_store(store), names)  # all of them in turns: old figures were of another moment
-        checkpoint.write_text(path, json.dumps(speeds, indent=1) + "\n")
+        write_text(path, json.dumps(speeds, indent=1) + "\n")
     return speeds
 
 

@@ -33,8 +33,8 @@ from training.config import DataConfig, ModelConfig
 from training.data.ingest import ingest
 from training.data.pgn_out import push_san
 from training.data.store import Shard, Store, open_store
-from training.evaluation.metrics import inputs_of
 from training.net.model import Net
+from training.run.validation import inputs_of
 
 ROOT = Path(__file__).parents[1]
 _CUTS = 40  # games made of one random game by leaving its last plies away: playing takes longer than reading
@@ -184,7 +184,7 @@ def step_speed(store: Store, model: ModelConfig) -> tuple[float, float]:
         logits, wdl = net(*inputs_of(rows, torch.device("cpu")))
         loss = functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), torch.from_numpy(rows.targets).reshape(-1))
         loss += functional.cross_entropy(wdl.reshape(-1, 3), torch.from_numpy(rows.results).reshape(-1))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
 
     step()
     seconds = statistics.median(processor_seconds(step) for _ in range(4))

@@ -24,7 +24,7 @@ from match.play.bulk import play_bulk
 from match.play.game import Played, Rules
 from match.players.client import Engines
 from match.players.engine import engine_spec
-from match.players.interface import Turn
+from match.players.interface import Spec, Turn
 from match.players.searching import SearchSpec
 from match.studies import boards, sanity
 
@@ -73,7 +73,7 @@ def endgame_rows(spec: SearchSpec, *, count: int, workers: int, seed: int) -> tu
     defender = engine_spec("Stockfish depth 6", ["stockfish"], "depth=6")
     starts = {kind: sanity.endgames(piece, count=count, seed=seed) for kind, piece in sanity.ENDGAMES.items()}
     schedule = sanity.schedule(spec.name, starts, ahead=[], defender=defender.name, opponent=defender.name)
-    specs = {spec.name: spec, defender.name: defender}
+    specs: dict[str, Spec] = {spec.name: spec, defender.name: defender}
     played: list[Played] = list(play_bulk(schedule, specs, workers=workers, rules=Rules()))
     rows = [sanity.conversion_row(played, kind, spec.name) for kind in starts]
     return rows, [f"{kind}: {sanity.endings(played, kind)}" for kind in starts]

@@ -28,7 +28,7 @@ from match.play.schedule import SWEEP_TEMPERATURES, Fixture, fixtures, gauntlet,
 from match.players.at_board import SpecPlayer
 from match.players.engine import engine_spec
 from match.players.interface import Player
-from match.players.population import Cast, distinct
+from match.players.population import PlayerFactory, distinct
 from match.players.stockfish import stockfish_level
 from match.players.weakness import Weakness
 
@@ -89,8 +89,8 @@ def _processor_s() -> float:
 def sweep(net: str | None, seconds: float) -> Iterator[str]:
     """Lines: the paper's way, ours, and their ratio."""
 
-    def rate_as(level: Callable[[Cast, int], Player], at_once: int) -> tuple[float, int, float]:
-        makes = Cast(asking_threads=cores())
+    def rate_as(level: Callable[[PlayerFactory, int], Player], at_once: int) -> tuple[float, int, float]:
+        makes = PlayerFactory(asking_threads=cores())
         heroes: list[Player] = [makes.net(net, t) for t in SWEEP_TEMPERATURES]
         others = [level(makes, number) for number in LEVELS]
         pairings = gauntlet([p.name for p in heroes], [p.name for p in others])

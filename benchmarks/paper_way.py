@@ -32,7 +32,8 @@ class _Block(nn.Module):
         q, k, v = (y.view(B, T, self.heads, -1).transpose(1, 2) for y in self.qkv(self.ln1(x)).split(W, dim=2))
         seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(seen.transpose(1, 2).reshape(B, T, W))
-        return x + self.down(F.gelu(self.up(self.ln2(x))))
+        after: Tensor = x + self.down(F.gelu(self.up(self.ln2(x))))
+        return after
 
 
 class CharModel(nn.Module):

@@ -26,11 +26,11 @@ from engine.machine import cores
 from training.batches.rows import Packing
 from training.config import BoardInput, Config, ModelConfig, load_config, load_preset
 from training.data.store import open_store
-from training.evaluation.metrics import Metrics
 from training.run import checkpoint, warm_start
 from training.run.launch import LOST, end_with_launcher, is_launched, launch, speaks
 from training.run.loop import Processes, Trainer, check, describe, keep_freed_memory
 from training.run.stopping import StopSignal
+from training.run.validation import Metrics
 from training.run.warm_start import Initial
 
 _GROWING = {"move_rank", "checks"}

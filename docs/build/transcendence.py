@@ -22,7 +22,7 @@ from engine.command_line import run_command
 from engine.errors import MatchError
 from engine.files import write_text
 from match.players.population import read_population
-from match.report.tables import temperature_of
+from match.statistics.scores import temperature_of
 from match.studies import advantage
 
 NOT_RUN = "*not run yet*"

@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,79 +18,143 @@ import chess
 
 from engine.errors import MatchError
 from engine.files import write_text
-from match.commands.play import Progress, cast, folder_games, identity
+from match.commands.common import factory_of, folder_games
 from match.commands.studies import evaluate
+from match.options import NetOptions, add_study_options, count, net_options, positive
 from match.play.game import Played, Rules
 from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import Fixture
+from match.play.session import Progress, identity
 from match.players.at_board import SpecPlayer
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
 from match.players.engine import EngineSpec, go_command
 from match.players.interface import Forfeit, Player, Turn
 from match.players.net import NetPlayer
-from match.players.population import FORMS, Cast, distinct
-from match.studies import boards, sanity
+from match.players.population import DEFAULT_TEMPERATURE, FORMS, PlayerFactory, distinct
+from match.studies import boards
+from match.studies import sanity as sanity_study
 
 JUDGE_LIMIT = "depth=10"
 _RULES = Rules()
 _BATCH = 32
 
 
-def measure(arguments: argparse.Namespace) -> None:
-    """``sanity``: mates in one, won endgames, positions far ahead, and shuffling, of a net at a temperature."""
-    makes = cast(arguments)
-    hero = makes.net(arguments.net, arguments.temperature)
-    others = {text: _one(makes, text) for text in dict.fromkeys((arguments.defender, arguments.opponent))}
+@dataclass(frozen=True)
+class SanityOptions:
+    """What is asked of the net, and where the answers go."""
+
+    net: str | None
+    temperature: float
+    matches: tuple[Path, ...]
+    """Folders of matches played earlier."""
+    positions: Path | None
+    mates: int
+    endgames: int
+    """Of each kind."""
+    ahead: int
+    defender: str
+    opponent: str
+    out: Path
+    at_once: int
+    nets: NetOptions
+
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    options.add_argument("--temperature", type=float, default=DEFAULT_TEMPERATURE, help="of the net (default: %(default)s)")
+    options.add_argument(
+        "--from",
+        dest="matches",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="of a match: positions come from it unless --positions is given; the net's shuffling there is counted too",
+    )
+    options.add_argument("--positions", type=Path, metavar="FILE", help="as --from alone writes them (default: own file)")
+    options.add_argument("--mates", type=count, default=300, help="positions with a mate in one (default: %(default)s)")
+    options.add_argument("--endgames", type=count, default=100, help="games of each kind (default: %(default)s)")
+    options.add_argument("--ahead", type=count, default=150, help="games from +5, at most (default: %(default)s)")
+    options.add_argument("--defender", default="stockfish@depth=6", help="of endgames, full skill (default: %(default)s)")
+    options.add_argument("--opponent", default="stockfish:0", help="from +5 (default: %(default)s)")
+    options.add_argument(
+        "--out", type=Path, required=True, help="folder for table, numbers and games; games found there are kept"
+    )
+    options.add_argument("--at-once", type=positive, default=64, help="games that the net plays side by side (default: 64)")
+    add_study_options(options)
+
+
+def sanity(arguments: argparse.Namespace) -> None:
+    """Mates in one, won endgames, positions far ahead, and shuffling, of a net at a temperature."""
+    options = SanityOptions(
+        arguments.net,
+        arguments.temperature,
+        tuple(arguments.matches),
+        arguments.positions,
+        arguments.mates,
+        arguments.endgames,
+        arguments.ahead,
+        arguments.defender,
+        arguments.opponent,
+        arguments.out,
+        arguments.at_once,
+        net_options(arguments),
+    )
+    print(measure(options))
+
+
+def measure(options: SanityOptions) -> str:
+    """The table as text; it and all numbers are written to the folder."""
+    factory = factory_of(options.nets)
+    hero = factory.net(options.net, options.temperature)
+    others = {text: _one(factory, text) for text in dict.fromkeys((options.defender, options.opponent))}
     players = distinct([hero, *others.values()])
     try:
-        found = _measured(arguments, hero, others, players)
+        return _measured(options, hero, others, players)
     finally:
         for player in players.values():
             player.close()
-    print(found)
 
 
-def _one(makes: Cast, text: str) -> Player:
-    found = makes.players(text)
-    if len(found) != 1:
-        raise MatchError(f"expected one player ({FORMS}), got {len(found)} in {text!r}; name one by FILE.toml:NAME")
-    return found[0]
+def _one(factory: PlayerFactory, text: str) -> Player:
+    players = factory.players(text)
+    if len(players) != 1:
+        raise MatchError(f"expected one player ({FORMS}), got {len(players)} in {text!r}; name one by FILE.toml:NAME")
+    return players[0]
 
 
-def _measured(
-    arguments: argparse.Namespace, hero: NetPlayer, others: Mapping[str, Player], players: Mapping[str, Player]
-) -> str:
+def _measured(options: SanityOptions, hero: NetPlayer, others: Mapping[str, Player], players: Mapping[str, Player]) -> str:
     """Everything in its order; the table as text."""
-    matches = folder_games(arguments.matches)
-    if arguments.matches and not matches:
+    matches = folder_games(options.matches)
+    if options.matches and not matches:
         raise MatchError("expected finished games in the folders of --from, found none; give others, or leave it out")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    asked = _readable(hero, _positions(arguments, matches))
-    defender, opponent = others[arguments.defender], others[arguments.opponent]
-    fixtures = sanity.schedule(
-        hero.name, _endgames(arguments, hero), ahead=asked.ahead, defender=defender.name, opponent=opponent.name
+    options.out.mkdir(parents=True, exist_ok=True)
+    asked = _readable(hero, _positions(options, matches))
+    defender, opponent = others[options.defender], others[options.opponent]
+    fixtures = sanity_study.schedule(
+        hero.name, _endgames(options, hero), ahead=asked.ahead, defender=defender.name, opponent=opponent.name
     )
-    rows = sanity.mate_rows(asked.mates, _moves(hero, asked.mates))
-    played = _played(arguments, fixtures, players, hero)
-    rows += [sanity.conversion_row(played, kind, hero.name) for kind in sanity.ENDGAMES]
-    rows += [*sanity.ahead_rows(played, hero.name), *_repeats(hero, played, matches)]
-    return _write(arguments.out, rows, _notes(arguments, hero, others, played))
+    rows = sanity_study.mate_rows(asked.mates, _moves(hero, asked.mates))
+    played = _played(options, fixtures, players, hero)
+    rows += [sanity_study.conversion_row(played, kind, hero.name) for kind in sanity_study.ENDGAMES]
+    rows += [*sanity_study.ahead_rows(played, hero.name), *_repeats(hero, played, matches)]
+    return _write(options.out, rows, _notes(options, hero, others, played))
 
 
-def _positions(arguments: argparse.Namespace, matches: Sequence[Played]) -> sanity.Positions:
+def _positions(options: SanityOptions, matches: Sequence[Played]) -> sanity_study.Positions:
     """Of a file, or of matches and then kept in the folder; at most as many as were asked for."""
-    if arguments.positions or not matches:
-        found = sanity.sorted_out(boards.read_examples(_file(arguments)))
-        return sanity.Positions(found.mates[: arguments.mates], found.ahead[: arguments.ahead])
-    mates = sanity.mate_positions(matches, count=arguments.mates, seed=arguments.seed)
-    found = sanity.Positions(mates, _judged(matches, count=arguments.ahead, seed=arguments.seed))
-    write_text(arguments.out / "positions.txt", sanity.as_text(found))
+    if options.positions or not matches:
+        found = sanity_study.sorted_out(boards.read_examples(_file(options)))
+        return sanity_study.Positions(found.mates[: options.mates], found.ahead[: options.ahead])
+    mates = sanity_study.mate_positions(matches, count=options.mates, seed=options.nets.seed)
+    found = sanity_study.Positions(mates, _judged(matches, count=options.ahead, seed=options.nets.seed))
+    write_text(options.out / "positions.txt", sanity_study.as_text(found))
     return found
 
 
-def _file(arguments: argparse.Namespace) -> Path:
-    return arguments.positions or sanity.POSITIONS
+def _file(options: SanityOptions) -> Path:
+    return options.positions or sanity_study.POSITIONS
 
 
 def _judged(games: Sequence[Played], *, count: int, seed: int) -> list[chess.Board]:
@@ -107,28 +171,29 @@ def _judged(games: Sequence[Played], *, count: int, seed: int) -> list[chess.Boa
             def judge(board: chess.Board) -> int:
                 return engine.best_lines(f"position fen {board.fen()}", go, 1)[0].score_cp
 
-            return sanity.ahead_positions(games, judge, count=count, seed=seed)
+            return sanity_study.ahead_positions(games, judge, count=count, seed=seed)
         finally:
             engine.close()
     except EngineFailure as failure:
         raise MatchError(f"expected Stockfish to judge positions: it {failure}") from None
 
 
-def _readable(hero: NetPlayer, found: sanity.Positions) -> sanity.Positions:
+def _readable(hero: NetPlayer, found: sanity_study.Positions) -> sanity_study.Positions:
     """A blind net knows positions only by their games from the initial position."""
     if not hero.evaluator.net.info.blind:
         return found
-    return sanity.Positions(
+    return sanity_study.Positions(
         *([board for board in part if board.root().fen() == chess.STARTING_FEN] for part in (found.mates, found.ahead))
     )
 
 
-def _endgames(arguments: argparse.Namespace, hero: NetPlayer) -> dict[str, list[chess.Board]]:
+def _endgames(options: SanityOptions, hero: NetPlayer) -> dict[str, list[chess.Board]]:
     """None for a blind net, for the same reason."""
     if hero.evaluator.net.info.blind:
         return {}
     return {
-        kind: sanity.endgames(piece, count=arguments.endgames, seed=arguments.seed) for kind, piece in sanity.ENDGAMES.items()
+        kind: sanity_study.endgames(piece, count=options.endgames, seed=options.nets.seed)
+        for kind, piece in sanity_study.ENDGAMES.items()
     }
 
 
@@ -145,18 +210,18 @@ def _moves(hero: NetPlayer, positions: Sequence[chess.Board]) -> list[chess.Move
 
 
 def _played(
-    arguments: argparse.Namespace, fixtures: Sequence[Fixture], players: Mapping[str, Player], hero: NetPlayer
+    options: SanityOptions, fixtures: Sequence[Fixture], players: Mapping[str, Player], hero: NetPlayer
 ) -> list[Played]:
     """The games, by the runner of matches: those that the folder holds are not played again."""
-    results = Results(arguments.out, _settings(fixtures, players))
+    results = Results(options.out, _settings(fixtures, players))
     try:
         with Progress(len(fixtures), results.played, hero.name, {}, None) as progress:
             play(
                 fixtures,
                 players,
                 results=results,
-                at_once=arguments.at_once,
-                workers=arguments.workers,
+                at_once=options.at_once,
+                workers=options.nets.workers,
                 rules=_RULES,
                 report=progress.add,
             )
@@ -166,43 +231,43 @@ def _played(
 
 
 def _settings(fixtures: Sequence[Fixture], players: Mapping[str, Player]) -> dict[str, Any]:
-    """What must be the same when a folder's games are gone on with."""
-    told = "\n".join(f"{f.white} {f.black} {f.opening}" for f in fixtures)
+    """What must be the same when a folder's games are resumed."""
+    lines = "\n".join(f"{f.white} {f.black} {f.opening}" for f in fixtures)
     return {
         "players": {name: identity(player) for name, player in players.items()},
         "rules": asdict(_RULES),
-        "positions": hashlib.sha256(told.encode()).hexdigest()[:16],
+        "positions": hashlib.sha256(lines.encode()).hexdigest()[:16],
     }
 
 
-def _repeats(hero: NetPlayer, played: Sequence[Played], matches: Sequence[Played]) -> list[sanity.Row]:
+def _repeats(hero: NetPlayer, played: Sequence[Played], matches: Sequence[Played]) -> list[sanity_study.Row]:
     """Shuffling in each kind of game and in all of them."""
-    ends = [game for kind in sanity.ENDGAMES for game in sanity.of_kind(played, kind)]
-    ahead = sanity.of_kind(played, sanity.AHEAD)
+    ends = [game for kind in sanity_study.ENDGAMES for game in sanity_study.of_kind(played, kind)]
+    ahead = sanity_study.of_kind(played, sanity_study.AHEAD)
     where = {"endgames": ends, "+5": ahead, "matches": list(matches), "all": [*ends, *ahead, *matches]}
     rows = []
     for name, games in where.items():
-        lead = sanity.lead_of(games, hero.name)
-        rows.append(sanity.repeats_row(name, lead, evaluate(hero, [board for board, _ in lead.repeated])))
+        lead = sanity_study.lead_of(games, hero.name)
+        rows.append(sanity_study.repeats_row(name, lead, evaluate(hero, [board for board, _ in lead.repeated])))
     return rows
 
 
 def _notes(
-    arguments: argparse.Namespace, hero: NetPlayer, others: Mapping[str, Player], played: Sequence[Played]
+    options: SanityOptions, hero: NetPlayer, others: Mapping[str, Player], played: Sequence[Played]
 ) -> dict[str, object]:
-    info, matches = hero.evaluator.net.info, ", ".join(folder.resolve().name for folder in arguments.matches)
+    info, matches = hero.evaluator.net.info, ", ".join(folder.resolve().name for folder in options.matches)
     notes: dict[str, object] = {
         "net": f"{info.name} ({info.precision}), "
         + (f"conditioned on rating {hero.rating}" if hero.rating else "not conditioned on a rating"),
-        "temperature": arguments.temperature,
-        "seed": arguments.seed,
-        "positions": matches if matches and not arguments.positions else _file(arguments).name,
+        "temperature": options.temperature,
+        "seed": options.nets.seed,
+        "positions": matches if matches and not options.positions else _file(options).name,
         "matches": matches or "none given",
-        "defender of endgames": _told(others[arguments.defender]),
-        "opponent from +5": _told(others[arguments.opponent]),
+        "defender of endgames": _description(others[options.defender]),
+        "opponent from +5": _description(others[options.opponent]),
     }
-    notes |= {f"endings, {kind}": sanity.endings(played, kind) for kind in sanity.ENDGAMES}
-    notes["endings, +5"] = sanity.endings(played, sanity.AHEAD)
+    notes |= {f"endings, {kind}": sanity_study.endings(played, kind) for kind in sanity_study.ENDGAMES}
+    notes["endings, +5"] = sanity_study.endings(played, sanity_study.AHEAD)
     forfeits = sum(game.reason.startswith("forfeit") for game in played)
     if forfeits:
         notes["not counted"] = f"{forfeits} games that ended by a forfeit"
@@ -211,7 +276,7 @@ def _notes(
     return notes
 
 
-def _told(player: Player) -> str:
+def _description(player: Player) -> str:
     """A player's name and, of an engine, what it says that it is."""
     if not (isinstance(player, SpecPlayer) and isinstance(player.spec, EngineSpec)):
         return player.name
@@ -223,8 +288,8 @@ def _told(player: Player) -> str:
     return f"{player.name} ({engine.name})"
 
 
-def _write(out: Path, rows: Sequence[sanity.Row], notes: Mapping[str, object]) -> str:
-    text = sanity.table(rows, notes)
-    write_text(out / "sanity.json", json.dumps(sanity.as_json(rows, notes), indent=1) + "\n")
+def _write(out: Path, rows: Sequence[sanity_study.Row], notes: Mapping[str, object]) -> str:
+    text = sanity_study.table(rows, notes)
+    write_text(out / "sanity.json", json.dumps(sanity_study.as_json(rows, notes), indent=1) + "\n")
     write_text(out / "sanity.txt", text + "\n")
     return text

@@ -18,12 +18,14 @@ from engine.figures import has_matplotlib
 from engine.files import write_text
 from engine.inference.evaluation import Evaluation
 from engine.inference.evaluator import Players, Request
-from match.commands.play import cast
+from match.commands.common import factory_of
+from match.options import add_study_options, net_options, positive
 from match.play.results import read_results
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
 from match.players.engine import go_command
 from match.players.net import NetPlayer
-from match.studies import advantage, boards
+from match.studies import advantage as advantage_study
+from match.studies import boards as board_study
 
 _BATCH = 32
 
@@ -31,15 +33,31 @@ _BATCH = 32
 def evaluate(player: NetPlayer, positions: Sequence[chess.Board]) -> list[Evaluation]:
     """What the net makes of each position, with its game and the player's rating."""
     evaluator = player.evaluator
-    told = Players(player.rating, player.rating, player.scale if player.rating else 0)
+    players = Players(player.rating, player.rating, player.scale if player.rating else 0)
     found: list[Evaluation] = []
     for begin in range(0, len(positions), _BATCH):
         part = positions[begin : begin + _BATCH]
-        found += evaluator.evaluate([Request(board, evaluator.new_game(), told) for board in part])
+        found += evaluator.evaluate([Request(board, evaluator.new_game(), players) for board in part])
     return found
 
 
-def gains(arguments: argparse.Namespace) -> None:
+def add_advantage_options(options: argparse.ArgumentParser) -> None:
+    """The options of ``advantage``."""
+    options.add_argument("folder", type=Path, help="of a match: its games give the states")
+    options.add_argument("--states", type=positive, default=500, help="one a game (default: %(default)s)")
+    options.add_argument("--limit", default="depth=10", help="of Stockfish for all moves of a state (default: %(default)s)")
+    options.add_argument("--out", type=Path, required=True, help="folder for table, numbers and figure")
+    add_study_options(options)
+
+
+def add_boards_options(options: argparse.ArgumentParser) -> None:
+    """The options of ``boards``."""
+    options.add_argument("--positions", type=Path, default=board_study.EXAMPLES, help="lines of name | FEN or start | moves")
+    options.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    add_study_options(options)
+
+
+def advantage(arguments: argparse.Namespace) -> None:
     """``advantage``: what the net's moves are worth at several temperatures, in states of games that were played."""
     stockfish = find_stockfish()
     if stockfish is None:
@@ -47,17 +65,17 @@ def gains(arguments: argparse.Namespace) -> None:
     path: Path = arguments.folder / "results.jsonl"
     if not path.is_file():
         raise MatchError(f"expected the folder of a match (with results.jsonl), got {arguments.folder}")
-    player = cast(arguments).net(arguments.net, 1.0)
-    states = advantage.draw_states(read_results(path), count=arguments.states, seed=arguments.seed)
+    player = factory_of(net_options(arguments)).net(arguments.net, 1.0)
+    states = advantage_study.draw_states(read_results(path), count=arguments.states, seed=arguments.seed)
     rewards = _judged(states, stockfish, limit=arguments.limit, workers=arguments.workers)
-    found = advantage.measure(evaluate(player, states), rewards, advantage.TEMPERATURES)
+    found = advantage_study.measure(evaluate(player, states), rewards, advantage_study.TEMPERATURES)
     notes = {"net": player.evaluator.net.info.name, "limit": arguments.limit, "seed": arguments.seed}
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_text(arguments.out / "advantage.json", json.dumps(advantage.as_json(found, **notes)) + "\n")
-    write_text(arguments.out / "advantage.txt", advantage.table(found) + "\n")
-    print(advantage.table(found))
+    write_text(arguments.out / "advantage.json", json.dumps(advantage_study.as_json(found, **notes)) + "\n")
+    write_text(arguments.out / "advantage.txt", advantage_study.table(found) + "\n")
+    print(advantage_study.table(found))
     if has_matplotlib(without="no figure"):
-        (arguments.out / "advantage.png").write_bytes(advantage.figure(found))
+        (arguments.out / "advantage.png").write_bytes(advantage_study.figure(found))
 
 
 def _judged(states: Sequence[chess.Board], stockfish: str, *, limit: str, workers: int) -> list[dict[chess.Move, float]]:
@@ -66,7 +84,7 @@ def _judged(states: Sequence[chess.Board], stockfish: str, *, limit: str, worker
     try:
         for _ in range(workers):
             engines.append(Engine(setup))  # noqa: PERF401 (those that started must be closed when a later one does not)
-        return advantage.judge_states(states, [advantage.asks(engine, go) for engine in engines])
+        return advantage_study.judge_states(states, [advantage_study.asks(engine, go) for engine in engines])
     except EngineFailure as failure:
         raise MatchError(f"expected Stockfish to judge the moves: it {failure}") from None
     finally:
@@ -74,14 +92,14 @@ def _judged(states: Sequence[chess.Board], stockfish: str, *, limit: str, worker
             engine.close()
 
 
-def examples(arguments: argparse.Namespace) -> None:
+def boards(arguments: argparse.Namespace) -> None:
     """``boards``: example positions as SVG, with the net's moves at several temperatures."""
-    player = cast(arguments).net(arguments.net, 1.0)
-    chosen = boards.read_examples(arguments.positions)
+    player = factory_of(net_options(arguments)).net(arguments.net, 1.0)
+    chosen = board_study.read_examples(arguments.positions)
     if player.evaluator.net.info.blind:  # it knows positions only by their games
         chosen = [example for example in chosen if example.board.root().fen() == chess.STARTING_FEN]
     arguments.out.mkdir(parents=True, exist_ok=True)
     for example, evaluation in zip(chosen, evaluate(player, [e.board for e in chosen]), strict=True):
         path = arguments.out / f"{example.slug}.svg"
-        write_text(path, boards.picture(example, evaluation))
+        write_text(path, board_study.picture(example, evaluation))
         print(path)

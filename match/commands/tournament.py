@@ -21,12 +21,11 @@ import chess
 from engine.errors import MatchError
 from engine.machine import cores
 from engine.net import find_net
-from match.commands import play as commands
 from match.play import openings
 from match.play.game import Played
 from match.players.client import resolve
 from match.players.stockfish import LEVEL_ANCHORS, level_name
-from match.report import pgn
+from match.report import finish, pgn
 
 RUNNERS = ("cutechess-cli", "fastchess")
 
@@ -93,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
     if plan.pgn.exists():
         raise MatchError(f"{plan.pgn} exists: {Path(runner).stem} would add to it; give --out another folder, or remove it")
     _play(words, out)
-    text = commands.rated_text(pgn.read_pgn(plan.pgn), LEVEL_ANCHORS)
+    text = finish.rated_text(pgn.read_pgn(plan.pgn), LEVEL_ANCHORS)
     (out / "table.txt").write_text(text + "\n", encoding="utf-8")
     print(f"\n{text}\n\ngames: {plan.pgn}")
 

@@ -3,7 +3,7 @@
     match/play/book.txt holds one line of UCI moves an opening, made by ``match book`` from games that the project's own net
     played, kept where Stockfish finds the position level.
 
-Knows where openings come from and how to tell balanced ones. Does not know matches.
+Knows where openings come from. Does not know matches, or how the book was made (``match.play.book``).
 """
 
 from __future__ import annotations
@@ -15,17 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import chess
-import chess.engine
 import chess.pgn
-import numpy as np
 
 from engine.errors import MatchError
-from engine.inference.evaluator import Evaluator, Request
-from engine.inference.sampling import Sampling, choose
 
 BOOK = Path(__file__).parent / "book.txt"
-BALANCE_CP = 60
-"""An opening is kept when Stockfish gives neither side more than this."""
 
 
 @dataclass(frozen=True)
@@ -129,26 +123,3 @@ def _from_pgn(text: str, path: Path) -> Iterator[Opening]:
             raise MatchError(f"{path}, game {number}: expected legal moves, {game.errors[0]}")
         moves = tuple(move.uci() for move in game.mainline_moves())
         yield Opening(f"{path.stem} {number}", game.board().fen(), moves)
-
-
-def make_book(evaluator: Evaluator, stockfish: str, *, lines: int, plies: int, seed: int) -> Iterator[Opening]:
-    """Different level openings, drawn from the net at temperature 1 and checked by Stockfish at depth 12."""
-    draws = np.random.default_rng(seed)
-    seen: set[str] = set()
-    with chess.engine.SimpleEngine.popen_uci(stockfish) as judge:
-        while len(seen) < lines:
-            board, cache = chess.Board(), evaluator.new_game()
-            while board.ply() < plies and not board.is_game_over():
-                evaluation = evaluator.evaluate([Request(board, cache)])[0]
-                board.push(choose(evaluation, board, Sampling(temperature=1.0), random=draws).move)
-            if board.epd() in seen or not _is_level(judge, board):
-                continue
-            seen.add(board.epd())
-            yield Opening(f"book {len(seen)}", chess.STARTING_FEN, tuple(move.uci() for move in board.move_stack))
-
-
-def _is_level(judge: chess.engine.SimpleEngine, board: chess.Board) -> bool:
-    if board.is_check() or board.is_game_over():
-        return False
-    score = judge.analyse(board, chess.engine.Limit(depth=12))["score"].white().score(mate_score=10000)
-    return score is not None and abs(score) <= BALANCE_CP

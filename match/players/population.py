@@ -107,7 +107,7 @@ _BUILTIN_FIELDS = {"name", "builtin", "anchor"}
 
 
 @dataclass
-class Cast:
+class PlayerFactory:
     """Makes the players of a match; nets are opened once, whatever plays with them."""
 
     seed: int = 1

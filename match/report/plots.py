@@ -16,8 +16,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from match.play.game import Played
-from match.report.tables import cross_scores, temperature_of
+from match.report.tables import cross_scores
 from match.statistics.ratings import Rating
+from match.statistics.scores import temperature_of
 
 _LEVEL = re.compile(r"Stockfish level (\d+)\b")
 _MOST_LINES = 14  # of players without a temperature: more cannot be told apart

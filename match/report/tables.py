@@ -1,12 +1,11 @@
 """What a match says, as plain text: tables of scores and ratings.
 
-Pure: ratings and games in, lines out. Knows how players' names tell temperature.
+Pure: ratings and games in, lines out.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +31,6 @@ GLICKO_NOTE = (
     "Glicko-2: the Transcendence paper's protocol, for comparison only (its scale is another: level 1 = 1554; +- 1.96 "
     "deviations; depends on the order of games)."
 )
-_TEMPERATURE = re.compile(r"(.*?)\s*T=([0-9.e+-]+)$")
 
 
 def scale(ratings: Sequence[Rating]) -> str:
@@ -83,15 +81,6 @@ def between(low: float, high: float) -> str:
 
 def _los(r: Rating) -> str:
     return "" if math.isnan(r.superiority) else f"{r.superiority:.1%}"
-
-
-def temperature_of(name: str) -> tuple[str, float] | None:
-    """A net's name and temperature, from a player's."""
-    found = _TEMPERATURE.match(name)
-    try:
-        return (found[1], float(found[2])) if found else None
-    except ValueError:
-        return None
 
 
 def cross_scores(scores: Sequence[Score]) -> dict[tuple[str, str], Counter[float]]:

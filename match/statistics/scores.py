@@ -7,6 +7,7 @@ pair: 0, 1/2, 1, 3/2, 2) and normal intervals. Does not know pools of players (`
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ WHITE_POINTS = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}
 """By the result of a game."""
 PAIR_POINTS = np.arange(5) / 4
 """Of an opening pair, a game."""
+_TEMPERATURE = re.compile(r"(.*?)\s*T=([0-9.e+-]+)( nodes=\d+)?$")
 NEVER_SEEN = 1e-3
 """Count of a result that has not occurred, as in fishtest."""
 
@@ -100,3 +102,12 @@ def difference(counts: Sequence[float]) -> Difference:
     smooth /= smooth.sum()
     variance = max(float(smooth @ (PAIR_POINTS - float(smooth @ PAIR_POINTS)) ** 2), 0.25 / total)
     return Difference(whole, mean, math.sqrt(variance / total))
+
+
+def temperature_of(name: str) -> tuple[str, float] | None:
+    """A net's name (with its evaluations a move, where it searches) and temperature, from a player's name."""
+    found = _TEMPERATURE.match(name)
+    try:
+        return (found[1] + (found[3] or ""), float(found[2])) if found else None
+    except ValueError:
+        return None

@@ -7,16 +7,14 @@ temperatures: the rating falls as temperature rises, and at temperature 1 the ne
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
 from engine.errors import MatchError
-from match.report.tables import head_to_head, temperature_of
-from match.statistics.glicko2 import Glicko
 from match.statistics.ratings import Rating
-from match.statistics.scores import Difference, Score, difference, pentanomial
+from match.statistics.scores import Difference, Score, difference, pentanomial, temperature_of
 
 _SURE = 0.05  # error rate of each check on temperatures, all its comparisons together
 _SIDES = 2 * NormalDist().inv_cdf(0.975)  # an interval of 95 % is so many standard errors wide
@@ -135,85 +133,3 @@ def _error_of_gap(a: Rating, b: Rating) -> float:
 
 def _error(r: Rating) -> float:
     return 0.0 if r.anchored else (r.high - r.low) / _SIDES
-
-
-def told(verdict: Verdict) -> str:
-    """The verdict with its numbers, as text."""
-    lines = [head_to_head(verdict.net, verdict.expert, verdict.found)]
-    lines.append(f"verdict: {verdict.word} ({MEANING[verdict.word]})")
-    if verdict.temperatures is not None:
-        lines += _told_of_temperatures(verdict.temperatures)
-    return "\n".join(lines)
-
-
-def _told_of_temperatures(checks: Temperatures) -> list[str]:
-    lines = [f"rating falls as temperature rises to 1: {'yes' if checks.falls else 'no'}, {_told_gap(checks.gain)} over all"]
-    lines += [f"  but from {a:g} to {b:g} it rises by {elo:.0f}" for a, b, elo in checks.rises]
-    if checks.average is None:
-        return [*lines, "at temperature 1 against the best expert: not in this pool"]
-    above = "above" if checks.average_is_above else "below" if checks.average.high < 0 else "not shown to be above"
-    return [*lines, f"at temperature 1 the net is {above} the best expert: {_told_gap(checks.average)}"]
-
-
-def _told_gap(found: Gap | None) -> str:
-    return "not known" if found is None else f"{found.elo:+.0f} ({found.low:+.0f} to {found.high:+.0f})"
-
-
-def as_json(verdict: Verdict) -> dict[str, Any]:
-    """All numbers behind the verdict, for a result file; infinite ones are null."""
-    low, high = verdict.found.interval
-    checks = verdict.temperatures
-    return {
-        "verdict": verdict.word,
-        "meaning": MEANING[verdict.word],
-        "net": verdict.net,
-        "expert": verdict.expert,
-        "games": 2 * verdict.found.pairs,
-        "pentanomial": list(verdict.found.counts),
-        "score": verdict.found.score,
-        "elo": _finite(verdict.found.elo),
-        "low": _finite(low),
-        "high": _finite(high),
-        "superiority": verdict.found.superiority,
-        "temperatures": None
-        if checks is None
-        else {
-            "falls": checks.falls,
-            "rises": [list(rise) for rise in checks.rises],
-            "gain": _gap_json(checks.gain),
-            "average_minus_expert": _gap_json(checks.average),
-            "average_is_above": checks.average_is_above,
-        },
-        "ratings": [_rating_json(r) for r in verdict.ratings],
-        "notes": verdict.notes,
-    }
-
-
-def curve_as_json(ratings: Sequence[Rating], glicko: Mapping[str, Glicko], notes: Mapping[str, str]) -> dict[str, Any]:
-    """Ratings of a pool for a result file, with Glicko-2 and its 95 % half-width where the paper's protocol gives one."""
-    rated = [_rating_json(r) for r in ratings]
-    for r in rated:
-        if r["name"] in glicko:
-            found = glicko[r["name"]]
-            r["glicko"], r["glicko_error"] = round(found.rating, 1), round(1.96 * found.deviation, 1)
-    return {"ratings": rated, "notes": dict(notes)}
-
-
-def _gap_json(found: Gap | None) -> dict[str, float | None] | None:
-    return None if found is None else {"elo": _finite(found.elo), "low": _finite(found.low), "high": _finite(found.high)}
-
-
-def _rating_json(r: Rating) -> dict[str, Any]:
-    return {
-        "name": r.name,
-        "elo": _finite(r.elo),
-        "low": _finite(r.low),
-        "high": _finite(r.high),
-        "games": r.games,
-        "points": r.points,
-        "anchored": r.anchored,
-    }
-
-
-def _finite(number: float) -> float | None:
-    return round(number, 4) if math.isfinite(number) else None

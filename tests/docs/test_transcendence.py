@@ -12,7 +12,8 @@ import pytest
 
 from docs.build.transcendence import Evidence, main, page
 from engine.errors import MatchError
-from match.statistics.verdict import as_json, curve_as_json, judge
+from match.report.verdict import as_json, curve_as_json
+from match.statistics.verdict import judge
 from match.studies import advantage
 from tests.match.statistics.test_verdict import EXPERT, NET, curve, simulated
 from tests.paths import ROOT

@@ -34,12 +34,12 @@ from training.config import (
     to_dict,
 )
 from training.data.store import Store, StoreWriter
-from training.evaluation.metrics import evaluate, load_validation
 from training.net.average import Average
 from training.net.model import Net, attend
 from training.net.optimizer import make_optimizers, orthogonalized, rate_at
 from training.run import checkpoint, metrics_file
 from training.run.loop import Diverged, Processes, Trainer, compiles
+from training.run.validation import evaluate, load_validation
 from training.run.warm_start import read_weights
 from training.train import main, shares
 

@@ -15,7 +15,6 @@ from engine.command_line import run_command
 from engine.encoding import Scale
 from engine.errors import DataError
 from engine.figures import expect_matplotlib
-from training.data.diversity import DEFAULT_CAPS, draw, measure, table
 from training.data.filters import Filters
 from training.data.ingest import Job, Report, ingest
 from training.data.pack import pack, unpack
@@ -27,6 +26,7 @@ from training.data.sources import table as table_of_sources
 from training.data.store import RESULTS, TERMINATIONS, TIME_CLASSES, iterate, open_store
 from training.data.subset import Selection, copy
 from training.data.summary import describe
+from training.evaluation.diversity import DEFAULT_CAPS, draw, measure, table
 
 
 def parser() -> argparse.ArgumentParser:

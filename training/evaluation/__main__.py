@@ -1,6 +1,6 @@
 """A trained run judged on held-out games, by the mover's rating and by the phase of the game: ``bin/evaluate``.
 
-Knows groups of plies and tables. Does not know how a ply is judged (``training.evaluation.metrics``).
+Knows groups of plies and tables. Does not know how a ply is judged (``training.run.validation``).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from engine.encoding import men_on
 from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
-from training.evaluation.metrics import Judged, judge, load_validation, metrics_of
 from training.run.checkpoint import load_net
+from training.run.validation import Judged, judge, load_validation, metrics_of
 
 _BAND_POINTS = 200
 _OPENING_PIECES, _ENDGAME_PIECES = 26, 12  # men on the board, kings and pawns too: at least, at most

@@ -26,9 +26,9 @@ from engine.figures import new_figure, save_figure
 from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
-from training.evaluation.metrics import inputs_of, load_validation
 from training.net.model import Net
 from training.run.checkpoint import load_net
+from training.run.validation import inputs_of, load_validation
 
 _ROWS_AT_ONCE = 8
 _COLUMNS = ("pc1", "pc2", "expected", "men", "elo")

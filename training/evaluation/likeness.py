@@ -32,8 +32,8 @@ from engine.vocabulary import MOVE_COUNT
 from training.batches.rows import Rows
 from training.config import DataConfig
 from training.data.store import open_store
-from training.evaluation.metrics import Validation, inputs_of, load_validation
 from training.net.model import Net
+from training.run.validation import Validation, inputs_of, load_validation
 from training.run.warm_start import read_weights
 
 _ROWS_AT_ONCE = 16

@@ -27,7 +27,6 @@ from training.batches.feed import Batch, ways_for
 from training.batches.rows import Reader, check_games
 from training.config import Config, RunConfig
 from training.data.store import Store
-from training.evaluation.metrics import Metrics, Validation, evaluate, load_validation
 from training.net.average import Average
 from training.net.model import Net, flops_per_ply
 from training.net.optimizer import make_optimizers, rate_at, set_rate
@@ -36,6 +35,7 @@ from training.run import checkpoint, metrics_file
 from training.run.progress import Progress
 from training.run.stopping import StopSignal
 from training.run.tensorboard import Board
+from training.run.validation import Metrics, Validation, evaluate, load_validation
 from training.run.warm_start import fitted
 
 _COMPILED_WARMUP = 50

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from match.__main__ import parser
-from match.commands import play as commands
+from match.commands import ladder
 from match.play import openings, results
 from match.play.results import read_results
 from match.players import client as engines
@@ -52,7 +52,7 @@ def test_play_makes_tables_pgn_page_and_goes_on(command: Command, random_net: Pa
 def test_without_stockfish_the_built_in_players_stand_in(
     command: Command, random_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "find_stockfish", lambda: None)
+    monkeypatch.setattr(ladder, "find_stockfish", lambda: None)
     words = ["play", "--net", random_net, "--games", 2, "--no-page", "--out", tmp_path / "m", *QUICK]
     status, text, error = command(words)
     assert status == 0

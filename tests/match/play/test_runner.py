@@ -19,7 +19,7 @@ from engine.errors import MatchError
 from engine.inference.evaluator import Evaluator
 from engine.inference.sampling import Sampling
 from engine.net import Net
-from match.commands.play import folder_games
+from match.commands.common import folder_games
 from match.play.game import Played, Rules
 from match.play.openings import Opening
 from match.play.results import Results, read_results

@@ -22,7 +22,7 @@ from match.players.client import Engine, Engines, Setup
 from match.players.engine import EngineSpec, go_command
 from match.players.interface import Forfeit, Turn
 from match.players.net import NetPlayer, moves_together
-from match.players.population import Cast, command_words, distinct, read_population
+from match.players.population import PlayerFactory, command_words, distinct, read_population
 from match.players.stockfish import LEVEL_BY_DEPTH_ELO, stockfish_level
 from tests.match.conftest import fake, needs_stockfish
 from tests.paths import ROOT
@@ -124,7 +124,7 @@ class Slow:
 
 
 def test_players_of_a_match_share_the_number_that_think_at_once() -> None:
-    cast, thinking, counts = Cast(asking_threads=2), set[object](), list[int]()
+    cast, thinking, counts = PlayerFactory(asking_threads=2), set[object](), list[int]()
     players = [cast.at_board(Slow(name, thinking, counts)) for name in "abc"]
     with ThreadPoolExecutor(len(players)) as runner:
         answers = list(runner.map(lambda player: player.moves(turns(*LINES)), players))
@@ -180,7 +180,7 @@ builtin = "random"
 def test_a_population_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a b.toml"
     path.write_text(POPULATION.replace('builtin = "random"', 'engine = "stockfish"'))
-    noisy, plain, _ = Cast(seed=4).players(str(path))
+    noisy, plain, _ = PlayerFactory(seed=4).players(str(path))
     assert isinstance(noisy, SpecPlayer)
     assert isinstance(plain, SpecPlayer)
     assert noisy.spec.setup.options == (("Skill Level", "3"), ("Hash", "1"))  # type: ignore[attr-defined]
@@ -188,9 +188,9 @@ def test_a_population_is_read(tmp_path: Path) -> None:
     assert noisy.spec.seed == 4  # type: ignore[attr-defined]
     assert dict(plain.spec.setup.options) == {"Skill Level": "5", "Ponder": "true", "Hash": "1"}  # type: ignore[attr-defined]
     assert plain.anchor == 1500
-    assert [p.name for p in Cast().players(f"{path}:plain")] == ["plain"]
+    assert [p.name for p in PlayerFactory().players(f"{path}:plain")] == ["plain"]
     with pytest.raises(MatchError, match="one of the players noisy, plain, dice, got 'x'"):
-        Cast().players(f"{path}:x")
+        PlayerFactory().players(f"{path}:x")
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_bad_populations_are_refused(tmp_path: Path, text: str, told: str) -> No
     path = tmp_path / "p.toml"
     path.write_text(text)
     with pytest.raises(MatchError, match=told):
-        Cast().players(str(path))
+        PlayerFactory().players(str(path))
 
 
 WRONG_VALUES = (
@@ -266,13 +266,13 @@ def test_a_value_of_another_kind_is_refused_by_name(fields: str, tmp_path: Path)
     (tmp_path / "p.toml").write_text(f'[[player]]\nname = "a"\n{fields}\n')
     key = fields.splitlines()[-1].split(" = ")[0]
     with pytest.raises(MatchError, match=rf"player 'a': expected .* as {key}, got "):
-        Cast().players(str(tmp_path / "p.toml"))
+        PlayerFactory().players(str(tmp_path / "p.toml"))
 
 
 @pytest.mark.parametrize("temperature", [math.nan, -1.0, math.inf])
 def test_no_temperature_makes_no_player(temperature: float, random_net: Path) -> None:
     with pytest.raises(MatchError, match="expected a number of 0 or more as temperature"):
-        Cast().net(str(random_net), temperature)
+        PlayerFactory().net(str(random_net), temperature)
 
 
 def test_a_missing_population_is_named(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_missing_population_is_named(tmp_path: Path) -> None:
 
 
 def test_players_by_word(random_net: Path) -> None:
-    cast = Cast(seed=9)
+    cast = PlayerFactory(seed=9)
     net = cast.players(f"net:{random_net}@0,5")[0]
     assert isinstance(net, NetPlayer)
     assert (net.name, net.sampling.temperature, net.rating, net.scale) == ("random T=0.5", 0.5, 1500, 1)
@@ -305,11 +305,11 @@ def test_an_at_sign_in_a_path_is_no_temperature(random_net: Path, tmp_path: Path
     for path in (home / "net.onnx", tmp_path / "net@v2.onnx"):
         path.write_bytes(random_net.read_bytes())
         for text, temperature in ((f"net:{path}", 0.001), (f"net:{path}@0.5", 0.5)):
-            net = Cast().players(text)[0]
+            net = PlayerFactory().players(text)[0]
             assert isinstance(net, NetPlayer)
             assert (net.evaluator.net.info.path, net.sampling.temperature) == (path, temperature)
         with pytest.raises(MatchError, match=r"expected a temperature .* got 'warm'"):
-            Cast().players(f"net:{path}@warm")
+            PlayerFactory().players(f"net:{path}@warm")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a script as a program")
@@ -321,7 +321,7 @@ def test_a_program_may_have_spaces_and_at_signs_in_its_path(tmp_path: Path) -> N
     population = tmp_path / "p.toml"
     population.write_text(f'[[player]]\nname = "a"\nengine = "{program}"\nlimit = "depth=3"\n')
     for text in (f"{program}@depth=3", str(population)):
-        spec = Cast().players(text)[0].spec
+        spec = PlayerFactory().players(text)[0].spec
         assert isinstance(spec, EngineSpec)
         assert (spec.setup.command, spec.limit) == ((str(program),), "depth=3")
 
@@ -343,7 +343,7 @@ def test_a_command_is_read_as_the_systems_shell_would(command: str, posix: bool,
 @needs_stockfish
 @pytest.mark.parametrize("name", ["noisy", "specialists", "herd", "ladder-down"])
 def test_the_populations_that_ship_are_whole(name: str) -> None:
-    players = Cast().players(str(ROOT / "match" / "populations" / f"{name}.toml"))
+    players = PlayerFactory().players(str(ROOT / "match" / "populations" / f"{name}.toml"))
     assert len(distinct(players)) >= 4
     engines = Engines()
     for player in players:
@@ -355,6 +355,6 @@ def test_the_populations_that_ship_are_whole(name: str) -> None:
 def test_twins_of_one_net_have_names_of_their_own(random_net: Path, tmp_path: Path) -> None:
     twin = tmp_path / "twin.onnx"
     twin.write_bytes(random_net.read_bytes())
-    cast = Cast()
+    cast = PlayerFactory()
     names = [cast.players(f"net:{path}@{t}")[0].name for path, t in ((random_net, 0), (random_net, 1), (twin, 0))]
     assert names == ["random T=0", "random T=1", "random fp32 T=0"]

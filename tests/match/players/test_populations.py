@@ -8,7 +8,7 @@ import pytest
 
 from match.players.client import find_stockfish
 from match.players.engine import EngineSpec
-from match.players.population import Cast
+from match.players.population import PlayerFactory
 from match.players.weakness import PHASES, PIECES
 from tests.paths import ROOT
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(find_stockfish() is None, reason="Stockfish is n
 
 
 def experts(name: str) -> list[EngineSpec]:
-    specs = [player.spec for player in Cast().players(str(FOLDER / f"{name}.toml"))]
+    specs = [player.spec for player in PlayerFactory().players(str(FOLDER / f"{name}.toml"))]
     return [spec for spec in specs if isinstance(spec, EngineSpec)]
 
 

@@ -11,14 +11,14 @@ from engine.errors import MatchError
 from match.players.client import Engines
 from match.players.interface import Turn
 from match.players.net import NetPlayer
-from match.players.population import Cast
+from match.players.population import PlayerFactory
 from match.players.searching import SearchSpec
 
 MATE_IN_TWO = "6k1/5ppp/8/8/8/8/R7/1R4K1 w - - 0 1"
 
 
 def search_spec(text: str, *, seed: int = 1) -> SearchSpec:
-    (player,) = Cast(seed=seed).players(text)
+    (player,) = PlayerFactory(seed=seed).players(text)
     assert isinstance(player.spec, SearchSpec)
     return player.spec
 
@@ -32,13 +32,13 @@ def test_nodes_make_a_search_of_a_net() -> None:
     assert (spec.temperature, spec.nodes) == (0.5, 64)
     assert spec.name == "transcendence T=0.5 nodes=64"
     assert search_spec("net@nodes=8").temperature == 0.001
-    assert isinstance(Cast().players("net@0.5,nodes=1")[0], NetPlayer)
+    assert isinstance(PlayerFactory().players("net@0.5,nodes=1")[0], NetPlayer)
 
 
 @pytest.mark.parametrize("nodes", ["0", "-1", "many", ""])
 def test_other_numbers_of_nodes_are_refused(nodes: str) -> None:
     with pytest.raises(MatchError, match="expected nodes=N, a whole number of 1 or more"):
-        Cast().players(f"net@0.5,nodes={nodes}")
+        PlayerFactory().players(f"net@0.5,nodes={nodes}")
 
 
 def test_a_table_names_its_nodes(tmp_path: Path) -> None:
@@ -48,11 +48,11 @@ def test_a_table_names_its_nodes(tmp_path: Path) -> None:
         '[[player]]\nname = "narrow"\nnet = ""\nnodes = 16\ntop_p = 0.9\n',
         encoding="utf-8",
     )
-    (deep,) = Cast().players(f"{file}:deep")
+    (deep,) = PlayerFactory().players(f"{file}:deep")
     assert isinstance(deep.spec, SearchSpec)
     assert (deep.name, deep.anchor, deep.spec.nodes, deep.spec.players.white) == ("deep", 1400, 16, 1500)
     with pytest.raises(MatchError, match="expected no top_p beside nodes = 16"):
-        Cast().players(f"{file}:narrow")
+        PlayerFactory().players(f"{file}:narrow")
 
 
 def test_it_mates() -> None:

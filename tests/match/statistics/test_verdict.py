@@ -13,9 +13,10 @@ import pytest
 
 from engine.errors import MatchError
 from match.play.game import Played
+from match.report.verdict import as_json, as_text
 from match.statistics.ratings import Rating
 from match.statistics.scores import Score, elo_of
-from match.statistics.verdict import MEANING, as_json, check_temperatures, judge, the_two, told
+from match.statistics.verdict import MEANING, check_temperatures, judge, the_two
 from tests.match.conftest import START
 
 NET, EXPERT = "net T=0.001", "expert 1"
@@ -41,8 +42,8 @@ def test_the_three_verdicts(elo: float, pairs: int, word: str) -> None:
     low, high = found.found.interval
     assert found.word == word
     assert low < elo < high
-    assert f"verdict: {word} ({MEANING[word]})" in told(found)
-    assert f"{found.found.pairs} opening pairs" in told(found)
+    assert f"verdict: {word} ({MEANING[word]})" in as_text(found)
+    assert f"{found.found.pairs} opening pairs" in as_text(found)
 
 
 def test_the_other_side_gets_the_other_verdict() -> None:
@@ -87,7 +88,7 @@ def test_a_rise_beyond_errors_is_named() -> None:
     checks = check_temperatures(pool, net=NET, expert=EXPERT)
     assert not checks.falls
     assert checks.rises == ((0.001, 0.3, 150),)
-    text = told(judge(simulated(50, pairs=50), net=NET, expert=EXPERT, pool=pool))
+    text = as_text(judge(simulated(50, pairs=50), net=NET, expert=EXPERT, pool=pool))
     assert "rating falls as temperature rises to 1: no, +150" in text
     assert "from 0.001 to 0.3 it rises by 150" in text
 

@@ -12,7 +12,7 @@ from engine.errors import MatchError
 from export import dial as writing
 from export.dial import Measured, rising
 from match.players.net import NetPlayer
-from match.players.population import Cast
+from match.players.population import PlayerFactory
 from match.studies import dial as checking
 from match.studies.dial import read_checks, strengths, table
 from tests.nets import tiny_net
@@ -62,7 +62,7 @@ def test_a_net_gets_its_dial_and_plays_by_it(tmp_path: Path, capsys: pytest.Capt
     assert checking.main([str(net)]) == 0
     population = tmp_path / "p.toml"
     population.write_text(capsys.readouterr().out, encoding="utf-8")
-    found = Cast().players(str(population))
+    found = PlayerFactory().players(str(population))
     assert [p.name.partition(" T=")[0] for p in found] == [f"UCI_Elo {e}" for e in (510, 570, 620, 680, 730, 790, 840, 900)]
     assert found[-1].name == "UCI_Elo 900 T=0.5"
     first, last = found[0], found[-1]
@@ -88,15 +88,15 @@ def test_strength_needs_a_dial_that_goes_so_far(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     path.write_text(f'[[player]]\nname = "x"\nnet = "{net.as_posix()}"\nelo = 900\n', encoding="utf-8")
     with pytest.raises(MatchError, match="strength dial"):
-        Cast().players(str(path))
+        PlayerFactory().players(str(path))
     writing.write_dial(net, DIAL)
-    assert len(Cast().players(str(path))) == 1
+    assert len(PlayerFactory().players(str(path))) == 1
     path.write_text(path.read_text(encoding="utf-8").replace("900", "1300"), encoding="utf-8")
     with pytest.raises(MatchError, match="from 510 to 1190"):
-        Cast().players(str(path))
+        PlayerFactory().players(str(path))
     path.write_text(path.read_text(encoding="utf-8").replace("1300", "900\nrating = 1500"), encoding="utf-8")
     with pytest.raises(MatchError, match="leave out rating"):
-        Cast().players(str(path))
+        PlayerFactory().players(str(path))
 
 
 def test_a_check_tells_whether_it_rises_and_how_far_it_is_off(tmp_path: Path) -> None:

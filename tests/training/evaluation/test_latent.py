@@ -13,8 +13,8 @@ from training.batches.rows import Rows
 from training.config import BoardInput, DataConfig
 from training.data.store import Store
 from training.evaluation.latent import as_text, described, draw, hidden_states, main, map_of, principal_plane, read_points
-from training.evaluation.metrics import inputs_of, load_validation
 from training.net.model import Net
+from training.run.validation import inputs_of, load_validation
 
 
 def net_and_rows(store: Store, board_input: BoardInput = "attacks") -> tuple[Net, Rows]:

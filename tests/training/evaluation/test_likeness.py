@@ -15,8 +15,8 @@ from training.batches.rows import Rows
 from training.config import DataConfig
 from training.data.store import Store
 from training.evaluation.likeness import _error, judge, measure, plies_of, table
-from training.evaluation.metrics import Validation, inputs_of, load_validation
 from training.net.model import Net
+from training.run.validation import Validation, inputs_of, load_validation
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import torch
 from training.config import Config, DataConfig
 from training.data.store import Store
 from training.evaluation.__main__ import calibration, main, table
-from training.evaluation.metrics import judge, load_validation, metrics_of
 from training.run import checkpoint
 from training.run.loop import Processes, Trainer
+from training.run.validation import judge, load_validation, metrics_of
 
 
 def judged(**values: list[float]) -> dict[str, np.ndarray]:

@@ -12,8 +12,8 @@ import pytest
 from engine.errors import DataError
 from engine.vocabulary import MOVE_ID
 from training.data.__main__ import main
-from training.data.diversity import measure
 from training.data.store import Game, Store, StoreWriter, open_store
+from training.evaluation.diversity import measure
 
 
 @pytest.fixture(scope="module")
