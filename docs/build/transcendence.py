@@ -10,14 +10,13 @@ no number comes from anywhere but these files.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docs.build.transcendence_evidence import EXPECTED, Evidence, curve_of, interval, read_json, signed
 from engine.command_line import run_command
 from engine.errors import MatchError
 from engine.files import write_text
@@ -26,115 +25,12 @@ from match.statistics.scores import temperature_of
 from match.studies import advantage
 
 NOT_RUN = "*not run yet*"
-EXPECTED = {"noisy": "transcends", "specialists": "transcends", "herd": "does not transcend"}
-"""What theory says of the three populations."""
 BAR_ELO = 50
 """The lower bound that was asked of the first two."""
 
 _ROOT = Path(__file__).parents[2]
 _TEMPLATE = Path(__file__).with_name("transcendence.md")
 _PLACE = re.compile(r"\{\{([a-z][a-z-]*)(?::\s*([^}]*?))?\}\}")
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One net against the best of its experts."""
-
-    name: str
-    """Folder: population, and arm (net or blind)."""
-    values: dict[str, Any]
-    """``match.statistics.verdict.as_json``."""
-
-    @property
-    def population(self) -> str:
-        """The folder that holds the arms."""
-        return self.name.partition("/")[0]
-
-    @property
-    def difference(self) -> str:
-        """Net - best expert with its interval."""
-        return interval(self.values)
-
-    @property
-    def curve(self) -> list[tuple[float, dict[str, Any]]]:
-        """Temperatures with ratings."""
-        return curve_of(self.values["ratings"], temperature_name(self.values["net"]))
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The best expert's rating in the pool of the sweep."""
-        return next((r for r in self.values["ratings"] if r["name"] == self.values["expert"]), None)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The result files."""
-
-    folder: Path
-
-    def experiments(self) -> list[Experiment]:
-        """All verdicts, the three populations first, then by name, numbers in it by their size."""
-        found = [Experiment(str(path.parent.relative_to(self.folder)), read_json(path)) for path in self._all("verdict.json")]
-        order = list(EXPECTED)
-        return sorted(found, key=lambda e: (order.index(e.population) if e.population in order else len(order), _parts(e.name)))
-
-    def experiment(self, name: str) -> Experiment | None:
-        """One of them."""
-        return next((e for e in self.experiments() if e.name == name), None)
-
-    def slope(self) -> list[tuple[float, Experiment]]:
-        """Share of random moves and what came of it, for the populations named noise-…"""
-        found = [(self._noise(e.population), e) for e in self.experiments() if e.population.startswith("noise-")]
-        return sorted(found, key=lambda point: point[0])
-
-    def _noise(self, population: str) -> float:
-        players = read_population(self.folder / population / "population.toml").values()
-        shares = [sum(w["probability"] for w in player["weakness"]) for player in players]
-        return float(sum(shares) / len(shares))
-
-    def caps(self, protocol: str) -> list[dict[str, Any]]:
-        """The human arm's nets by rating cap, by ``ours`` or the ``paper``'s protocol."""
-        found = [read_json(path) for path in self._all(f"{protocol}.json") if path.parent.name.startswith("cap-")]
-        return sorted(found, key=lambda values: int(values["notes"]["cap"]))
-
-    def _all(self, name: str) -> list[Path]:
-        return sorted(self.folder.glob(f"*/*/{name}"))
-
-
-def _parts(name: str) -> list[str | int]:
-    """Words and numbers of a name, in turns."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A result file. Raises MatchError when it is none."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MatchError(f"expected a result file at {path}: {error}") from None
-    if not isinstance(values, dict):
-        raise MatchError(f"expected a result file at {path}, got other JSON")
-    return values
-
-
-def curve_of(ratings: Sequence[dict[str, Any]], net: str) -> list[tuple[float, dict[str, Any]]]:
-    """Temperatures of a net with their ratings, lowest first; those without a rating are left out."""
-    found = [(at[1], r) for r in ratings if (at := temperature_of(r["name"])) and at[0] == net and r["elo"] is not None]
-    return sorted(found, key=lambda point: point[0])
-
-
-def temperature_name(player: str) -> str:
-    """A net's name without its temperature."""
-    return (temperature_of(player) or (player, 0.0))[0]
-
-
-def interval(values: dict[str, Any]) -> str:
-    """A difference with its 95 % interval, as +79 (+58 to +100)."""
-    return f"{_signed(values['elo'])} ({_signed(values['low'])} to {_signed(values['high'])})"
-
-
-def _signed(number: float | None) -> str:
-    return "beyond measure" if number is None else f"{number:+.0f}"
 
 
 def _rated(r: dict[str, Any]) -> str:
@@ -192,7 +88,7 @@ def bars(evidence: Evidence, name: str) -> str:
     if wanted == "does not transcend":
         return markdown(head, [["verdict", wanted, e.values["verdict"], _yes(e.values["verdict"] == wanted)]])
     low, checks = e.values["low"], e.values["temperatures"]
-    rows = [["net − best expert, 95 % lower bound", f"above +{BAR_ELO}", _signed(low), _yes(low is not None and low > BAR_ELO)]]
+    rows = [["net − best expert, 95 % lower bound", f"above +{BAR_ELO}", signed(low), _yes(low is not None and low > BAR_ELO)]]
     if checks is not None:
         gain = "not known" if checks["gain"] is None else interval(checks["gain"])
         rises = "; ".join(f"rises by {elo:.0f} from T={a:g} to {b:g}" for a, b, elo in checks["rises"])

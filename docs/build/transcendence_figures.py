@@ -1,6 +1,6 @@
 """The figures of docs/transcendence.md, as PNG in the results' folder: verdicts, temperature, noise, rating caps, gains.
 
-Knows matplotlib and ``docs.build.transcendence.Evidence``. Draws only what has been run.
+Knows matplotlib and ``docs.build.transcendence_evidence.Evidence``. Draws only what has been run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from docs.build.transcendence import Evidence, Experiment, curve_of, read_json
+from docs.build.transcendence_evidence import Evidence, Experiment, curve_of, read_json
 from match.studies import advantage
 
 _COLOURS = {"transcends": "C2", "does not transcend": "C3", "undecided": "C7"}

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from docs.build.transcendence import Evidence, main, page
+from docs.build.transcendence import main, page
+from docs.build.transcendence_evidence import Evidence
 from engine.errors import MatchError
 from match.report.verdict import as_json, curve_as_json
 from match.statistics.verdict import judge

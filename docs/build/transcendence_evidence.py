@@ -1,0 +1,121 @@
+"""The result files of docs/results/transcendence: what the recipes leave, read and put in order.
+
+Knows file names and their JSON. Does not know pages or figures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import MatchError
+from match.players.population import read_population
+from match.statistics.scores import temperature_of
+
+EXPECTED = {"noisy": "transcends", "specialists": "transcends", "herd": "does not transcend"}
+"""What theory says of the three populations."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One net against the best of its experts."""
+
+    name: str
+    """Folder: population, and arm (net or blind)."""
+    values: dict[str, Any]
+    """``match.statistics.verdict.as_json``."""
+
+    @property
+    def population(self) -> str:
+        """The folder that holds the arms."""
+        return self.name.partition("/")[0]
+
+    @property
+    def difference(self) -> str:
+        """Net - best expert with its interval."""
+        return interval(self.values)
+
+    @property
+    def curve(self) -> list[tuple[float, dict[str, Any]]]:
+        """Temperatures with ratings."""
+        return curve_of(self.values["ratings"], temperature_name(self.values["net"]))
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The best expert's rating in the pool of the sweep."""
+        return next((r for r in self.values["ratings"] if r["name"] == self.values["expert"]), None)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The result files."""
+
+    folder: Path
+
+    def experiments(self) -> list[Experiment]:
+        """All verdicts, the three populations first, then by name, numbers in it by their size."""
+        found = [Experiment(str(path.parent.relative_to(self.folder)), read_json(path)) for path in self._all("verdict.json")]
+        order = list(EXPECTED)
+        return sorted(found, key=lambda e: (order.index(e.population) if e.population in order else len(order), _parts(e.name)))
+
+    def experiment(self, name: str) -> Experiment | None:
+        """One of them."""
+        return next((e for e in self.experiments() if e.name == name), None)
+
+    def slope(self) -> list[tuple[float, Experiment]]:
+        """Share of random moves and what came of it, for the populations named noise-…"""
+        found = [(self._noise(e.population), e) for e in self.experiments() if e.population.startswith("noise-")]
+        return sorted(found, key=lambda point: point[0])
+
+    def _noise(self, population: str) -> float:
+        players = read_population(self.folder / population / "population.toml").values()
+        shares = [sum(w["probability"] for w in player["weakness"]) for player in players]
+        return float(sum(shares) / len(shares))
+
+    def caps(self, protocol: str) -> list[dict[str, Any]]:
+        """The human arm's nets by rating cap, by ``ours`` or the ``paper``'s protocol."""
+        found = [read_json(path) for path in self._all(f"{protocol}.json") if path.parent.name.startswith("cap-")]
+        return sorted(found, key=lambda values: int(values["notes"]["cap"]))
+
+    def _all(self, name: str) -> list[Path]:
+        return sorted(self.folder.glob(f"*/*/{name}"))
+
+
+def _parts(name: str) -> list[str | int]:
+    """Words and numbers of a name, in turns."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A result file. Raises MatchError when it is none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MatchError(f"expected a result file at {path}: {error}") from None
+    if not isinstance(values, dict):
+        raise MatchError(f"expected a result file at {path}, got other JSON")
+    return values
+
+
+def curve_of(ratings: Sequence[dict[str, Any]], net: str) -> list[tuple[float, dict[str, Any]]]:
+    """Temperatures of a net with their ratings, lowest first; those without a rating are left out."""
+    found = [(at[1], r) for r in ratings if (at := temperature_of(r["name"])) and at[0] == net and r["elo"] is not None]
+    return sorted(found, key=lambda point: point[0])
+
+
+def temperature_name(player: str) -> str:
+    """A net's name without its temperature."""
+    return (temperature_of(player) or (player, 0.0))[0]
+
+
+def interval(values: dict[str, Any]) -> str:
+    """A difference with its 95 % interval, as +79 (+58 to +100)."""
+    return f"{signed(values['elo'])} ({signed(values['low'])} to {signed(values['high'])})"
+
+
+def signed(number: float | None) -> str:
+    return "beyond measure" if number is None else f"{number:+.0f}"
