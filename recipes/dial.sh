@@ -8,7 +8,7 @@
 #   RESULTS                         where the result files go (default: NET.dial) MATCH           more options for the matches
 #
 # Both times all settings, Stockfish's levels 0 and 1 and the rungs below them play everyone against everyone. The check asks for
-# strengths between the measured ones, with other openings and other random numbers. The same command goes on after a stop; another
+# strengths between the measured ones, with other openings and other random numbers. The same command resumes it; another
 # net or other settings begin anew.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # What Stockfish's levels are worth when they search to depth level + 1 alone, on the scale of its own table.
 #
-#   recipes/level-anchors.sh [FOLDER]     some 40 minutes on two cores; the same command goes on
+#   recipes/level-anchors.sh [FOLDER]     some 40 minutes on two cores; the same command resumes it
 #
 # The levels by depth play each other, and each plays itself with 0.1 s a move; in the pool of both matches the levels with a
-# clock stand fixed on Stockfish's table. What comes out belongs into match/players/player.py (LEVEL_BY_DEPTH_ELO).
+# clock stand fixed on Stockfish's table. What comes out belongs into match/players/stockfish.py (LEVEL_BY_DEPTH_ELO).
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 out=${1:-$root/runs/level-anchors}

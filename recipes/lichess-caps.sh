@@ -6,7 +6,7 @@
 #   recipes/lichess-caps.sh lichess_db_standard_rated_2023-01.pgn.zst
 #   CAPS="1000 1500" MINUTES=300 recipes/lichess-caps.sh data/all
 #
-# Stop it whenever you like: the same command goes on. For each of CAPS (1000 1300 1500): the games in which both players are
+# It may be stopped at any time: the same command resumes it. For each of CAPS (1000 1300 1500): the games in which both players are
 # rated and none is above the cap, a net that is not told ratings, its matches by the paper's protocol (Stockfish levels 1, 3, 5
 # with 0.1 s a move, from the start position, a draw after 89 moves) and by ours (book, levels by depth and rungs below level
 # 0, no move limit). Result files go to docs/results/transcendence/OUT's name/cap-CAP.

@@ -7,7 +7,7 @@
 #   GAMES=60                        a pairing           MATCH           more options for the match
 #
 # The net at two temperatures for each rating, Stockfish's level 0 and the rungs below it, everyone against everyone, in one pool.
-# Result files go to docs/results/transcendence/one-net. The same command goes on after a stop.
+# Result files go to docs/results/transcendence/one-net. The same command resumes it after a stop.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 net=${1:-$root/models/transcendence.onnx}

@@ -7,7 +7,7 @@
 #   ARM=blind recipes/transcendence.sh noisy                      the same games, a net that sees moves only
 #   GAMES=200000 MINUTES=300 recipes/transcendence.sh noisy runs/transcendence/noisy-200k
 #
-# Stop it whenever you like: the same command goes on. OUT (default: runs/transcendence/POPULATION) holds all of it; what the
+# It may be stopped at any time: the same command resumes it. OUT (default: runs/transcendence/POPULATION) holds all of it; what the
 # report needs goes to docs/results/transcendence/, under OUT's name; then: python -m docs.build.transcendence.
 #
 #   ARM           net (sees the board) or blind       PRESET, TRAIN   bin/train's preset, and more options for it

@@ -1,7 +1,7 @@
 """Glicko-2 as the Transcendence paper used it: a column for comparison, not our rating.
 
 Every game is a rating period of its own; the opponent's rating is certain. Such ratings depend on the order of the games,
-and the deviation cannot fall below some 60 points (docs/matches.md). Source: Glickman, "Example of the Glicko-2 system";
+and the deviation cannot fall below some 60 points (docs/ratings.md). Source: Glickman, "Example of the Glicko-2 system";
 start, volatility and tau from the paper's evaluation code. Pure.
 """
 
