@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +26,9 @@ TORCH = "torch==2.13.0"
 """The tested release, installed first and by itself: pip then keeps it whatever the extra allows. It is the CPU build where pip
 is set up to find one, which spares several GB."""
 NEEDS_TORCH = ("train", "export", "test")
+PACKAGE = "transcendence-chess"
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+"""17 MB, for CPUs; 255 MB, for NVIDIA GPUs too. They share their files, so an environment has one of them."""
 
 _LOOK_EVERY_S = 0.5
 _LOCKED_BYTE = 4096  # of the lock's file on Windows, where nobody could read a byte that is locked
@@ -57,6 +62,11 @@ class Place:
         """Holds the path of the checkout that the installed package points to."""
         return self.venv / "checkout"
 
+    @property
+    def gpu_mark(self) -> Path:
+        """Is there where the runtime is the one for GPUs; environment.sh compares it with the driver."""
+        return self.venv / "runtime-gpu"
+
     def installed(self) -> bool:
         """True if the feature of this checkout was installed once."""
         try:
@@ -66,8 +76,8 @@ class Place:
         return points_here and self.mark.exists() and self.python.exists()
 
     def ready(self) -> bool:
-        """True if it was installed as the checkout is now."""
-        return self.installed() and self.mark.stat().st_mtime > self.changed()
+        """True if it was installed as the checkout is now, and no GPU has come since."""
+        return self.installed() and self.mark.stat().st_mtime > self.changed() and (self.gpu_mark.exists() or not has_gpu())
 
     def changed(self) -> float:
         """When what the package needs has changed last, in seconds since 1970."""
@@ -182,14 +192,64 @@ def install(place: Place) -> None:
     python = str(place.python)
     if place.feature in NEEDS_TORCH and not run(python, "-I", "-c", "import torch", quiet=True):
         _pip(place, TORCH)
-    _pip(place, "-e", str(place.root) + ("" if place.feature == "engine" else f"[{place.feature}]"))
+    runtime = RUNTIMES[has_gpu()]
+    say(f"{'an' if has_gpu() else 'no'} NVIDIA GPU was found: it gets {runtime}")
+    remove_other(place, runtime)
+    requirements = wanted(place, runtime)
+    if requirements:
+        _pip(place, *requirements)
+    _pip(place, "--no-deps", "-e", str(place.root))
     try:
+        if has_gpu():
+            place.gpu_mark.touch()
         place.checkout.write_bytes(os.fsencode(place.root) + b"\n")
         place.mark.touch()
         os.utime(place.mark, (newer, newer))
     except OSError as error:
         raise Trouble(f"could not write {place.mark} ({error}).", "Make its folder writable.") from None
     say("ready")
+
+
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA driver, and a build of the runtime that could use it."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    if sys.platform == "win32":
+        return os.path.exists(os.path.join(os.environ.get("SYSTEMROOT", ""), "System32", "nvcuda.dll"))
+    return os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi") is not None
+
+
+def wanted(place: Place, runtime: str) -> list[str]:
+    """What the feature requires, by pyproject.toml; of the two runtimes the given one.
+
+    The package itself is installed without what it requires: pip would take the runtime for GPUs everywhere.
+    """
+    import tomllib  # not in the Pythons that are only told that they are too old
+
+    project = tomllib.loads((place.root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    extras = project.get("optional-dependencies", {})
+    waiting = list(project.get("dependencies", []))
+    waiting += extras.get(place.feature, [])
+    found: dict[str, None] = {}
+    while waiting:
+        requirement = waiting.pop(0)
+        name, bracket, rest = requirement.partition("[")
+        if name.strip() == PACKAGE and bracket:
+            for extra in rest.partition("]")[0].split(","):
+                waiting += extras.get(extra.strip(), [])
+        elif not requirement.startswith(RUNTIMES):
+            found[requirement] = None
+        elif requirement.startswith(RUNTIMES[1]) == (runtime == RUNTIMES[1]):
+            found[requirement.partition(";")[0].strip()] = None
+    return list(found)
+
+
+def remove_other(place: Place, runtime: str) -> None:
+    """Uninstall both runtimes where the other one is installed: removing one of two takes files of both."""
+    (other,) = set(RUNTIMES) - {runtime}
+    pattern = other.replace("-", "_") + "-*.dist-info"
+    if any(place.venv.glob(f"[Ll]ib/**/site-packages/{pattern}")):
+        run(str(place.python), "-I", "-m", "pip", "uninstall", "--quiet", "--yes", *RUNTIMES, quiet=True)
 
 
 def make_environment(place: Place) -> None:

@@ -6,7 +6,8 @@
 #   python    the environment's Python after prepare; to be started with -I, so that it runs no module that lies about
 #
 # The environment is $root/.venv, or the folder that TRANSCENDENCE_VENV names. In it, ready-FEATURE is as new as the feature's
-# installation, and `checkout` holds the path that the installed package points to.
+# installation, `checkout` holds the path that the installed package points to, and runtime-gpu is there where ONNX Runtime is the
+# build for GPUs.
 #
 # All output goes to stderr: the engine's stdout belongs to UCI.
 
@@ -27,7 +28,8 @@ prepare() {
 is_ready() {
   installed_from=
   { IFS= read -r installed_from <"$venv/checkout"; } 2>/dev/null
-  [ "$installed_from" = "$root" ] && [ -x "$python" ] && [ "$ready" -nt "$root/pyproject.toml" ]
+  [ "$installed_from" = "$root" ] && [ -x "$python" ] && [ "$ready" -nt "$root/pyproject.toml" ] &&
+    { [ -e "$venv/runtime-gpu" ] || [ ! -e /proc/driver/nvidia/version ]; } # a GPU that has come since needs another runtime
 }
 
 install_feature() {

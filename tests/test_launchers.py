@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import fcntl
 import os
+import platform
 import re
 import runpy
 import shutil
@@ -161,7 +162,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_the_first_start_installs_and_the_next_starts_one_python(checkout: Checkout) -> None:
     first = checkout.start()
     assert plays(first), first.stderr
-    assert checkout.installed() == [f"-e {checkout.root}"]
+    assert checkout.installed() == [f"--no-deps -e {checkout.root}"]
     again = checkout.start()
     assert plays(again)
     assert again.stderr == ""
@@ -171,7 +172,7 @@ def test_the_first_start_installs_and_the_next_starts_one_python(checkout: Check
 def test_a_pull_that_changes_what_is_needed_installs_once_more(installed: Checkout) -> None:
     installed.pull()
     assert plays(installed.start())
-    assert installed.installed() == [f"--retries 1 -e {installed.root}"]
+    assert installed.installed() == [f"--retries 1 --no-deps -e {installed.root}"]
     assert plays(installed.start())
     assert installed.calls() == ["-I -m engine"]
 
@@ -202,21 +203,57 @@ def test_a_checkout_that_was_moved_is_installed_from_its_new_place(installed: Ch
     (moved.stage / "offline").unlink()
     moved.calls()
     assert plays(moved.start())
-    assert moved.installed() == [f"--retries 1 -e {moved.root}"]
+    assert moved.installed() == [f"--retries 1 --no-deps -e {moved.root}"]
     moved.start()
     assert moved.calls() == ["-I -m engine"]
 
 
 def test_torch_is_installed_first_by_its_tested_release_where_it_is_needed_and_absent(checkout: Checkout) -> None:
     assert checkout.run("bin/data").returncode == 0
-    assert checkout.installed() == [f"-e {checkout.root}[data]"]
+    assert checkout.installed() == [f"--no-deps -e {checkout.root}"]
     assert checkout.run("bin/train").returncode == 0
     torch, package = checkout.installed()
     assert re.fullmatch(r"torch==[\d.]+", torch)
-    assert package == f"-e {checkout.root}[train]"
+    assert package == f"--no-deps -e {checkout.root}"
     checkout.switch("torch")
     assert checkout.run("bin/export").returncode == 0
-    assert checkout.installed() == [f"-e {checkout.root}[export]"]
+    assert checkout.installed() == [f"--no-deps -e {checkout.root}"]
+
+
+def requirements(checkout: Checkout, launcher: str) -> list[str]:
+    """What pip is asked for with the project's own pyproject.toml, the package itself left out."""
+    shutil.copy(ROOT / "pyproject.toml", checkout.root)
+    assert checkout.run(launcher).returncode == 0
+    asked, package = checkout.installed()[-2:]
+    assert package.endswith(f"--no-deps -e {checkout.root}")
+    return asked.removeprefix("--retries 1 ").split(" ")
+
+
+@pytest.mark.skipif(Path("/proc/driver/nvidia/version").exists(), reason="this machine has a GPU")
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="elsewhere there is no runtime for GPUs")
+def test_the_runtime_for_gpus_is_installed_where_there_is_one_and_never_both(checkout: Checkout) -> None:
+    words = requirements(checkout, "bin/transcendence")
+    assert "onnxruntime>=1.20" in words
+    assert not any("gpu" in word for word in words)
+    checkout.stand_in("path/nvidia-smi", "#!/bin/sh\n")
+    other = checkout.venv / "lib" / "python3.11" / "site-packages" / "onnxruntime-1.25.0.dist-info"
+    other.mkdir(parents=True)
+    checkout.pull()
+    run = checkout.start()
+    assert plays(run)
+    assert "an NVIDIA GPU was found: it gets onnxruntime-gpu" in run.stderr
+    calls = checkout.calls()
+    assert any("pip uninstall" in call and call.endswith("onnxruntime onnxruntime-gpu") for call in calls)
+    asked = next(call for call in calls if "onnxruntime-gpu>=1.20" in call).split()
+    assert "onnxruntime>=1.20" not in asked
+    assert not any(word.startswith("sys_platform") for word in asked)
+
+
+def test_a_feature_gets_all_that_it_and_the_features_in_it_require(checkout: Checkout) -> None:
+    words = requirements(checkout, "bin/test")
+    names = {re.split(r"[<>=\[;]", word)[0] for word in words}
+    assert {"chess", "numpy", "torch", "onnx", "matplotlib", "pytest", "rust_pgn_reader_python_binding"} <= names
+    assert "transcendence-chess" not in names
 
 
 def test_training_from_an_exported_net_gets_what_reads_it(checkout: Checkout) -> None:
@@ -340,7 +377,7 @@ def test_engines_that_are_started_at_once_install_once(checkout: Checkout) -> No
     started = [checkout.begin("bin/transcendence") for _ in range(3)]
     runs = [end(one) for one in started]
     assert all(map(plays, runs))
-    assert checkout.installed() == [f"-e {checkout.root}"]
+    assert checkout.installed() == [f"--no-deps -e {checkout.root}"]
 
 
 def test_the_lock_of_one_that_was_killed_is_free(checkout: Checkout) -> None:
