@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``bin/train``."""
     options = argparse.ArgumentParser(prog="train", description="Train a net on a token store.")
     options.add_argument("store", type=Path, help="token store made by bin/data")
-    options.add_argument("--out", type=Path, required=True, help="the run's folder; a run found there goes on")
+    options.add_argument("--out", type=Path, required=True, help="the run's folder; a run found there is resumed")
     options.add_argument("--preset", default="laptop", help="name of a preset, or a TOML file (default: laptop)")
     options.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting, e.g. model.layers=8"
@@ -69,12 +70,40 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line asks for; None where it leaves a setting to the preset."""
+
+    store: Path
+    out: Path
+    preset: str
+    changes: tuple[str, ...]
+    """Of ``--set``."""
+    init: Path | None
+    minutes: float | None
+    steps: int | None
+    seed: int | None
+    board_input: BoardInput | None
+    max_rating: int | None
+    tensorboard: bool
+    processes: int
+    """0 = what fits; ``threads`` likewise."""
+    threads: int
+    device: str
+
+
+def read_options(argv: list[str] | None) -> TrainOptions:
+    """The options in ``argv``, or in the words that this program was started with."""
+    words = vars(parser().parse_args(argv))
+    return TrainOptions(changes=tuple(words.pop("set")), **words)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
-    arguments, stop = parser().parse_args(argv), StopSignal()
+    options, stop = read_options(argv), StopSignal()
     with stop.listening(to_the_end=argv is None):
         try:
-            return _start(arguments, argv if argv is not None else sys.argv[1:], stop)
+            return _start(options, argv if argv is not None else sys.argv[1:], stop)
         except TranscendenceError as error:
             if speaks():
                 print(f"train: {error}", file=sys.stderr)
@@ -101,28 +130,28 @@ def _is_loss_of_others(error: Exception) -> bool:
     return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
-def _start(arguments: argparse.Namespace, argv: list[str], stop: StopSignal) -> int:
-    for flag, value in (("--processes", arguments.processes), ("--threads", arguments.threads)):
+def _start(options: TrainOptions, argv: list[str], stop: StopSignal) -> int:
+    for flag, value in (("--processes", options.processes), ("--threads", options.threads)):
         if value < 0:
             raise ConfigError(f"expected {flag} of 1 or more, or 0 for what fits, got {value}")
-    device = _device(arguments.device)
+    device = _device(options.device)
     if "RANK" in os.environ:
         end_with_launcher()
-        return _train(arguments, device, Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])), stop)
-    store, (config, _) = open_store(arguments.store), configured(arguments)
-    places = torch.cuda.device_count() if device == "cuda" else max(1, cores() // max(1, arguments.threads))
+        return _train(options, device, Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])), stop)
+    store, (config, _) = open_store(options.store), configured(options)
+    places = torch.cuda.device_count() if device == "cuda" else max(1, cores() // max(1, options.threads))
     if sys.platform == "win32":
         places = 1  # PyTorch for Windows comes without what processes find each other by; threads use the cores
-    processes = arguments.processes or shares(config.data.streams, places)
+    processes = options.processes or shares(config.data.streams, places)
     check(config, store, world=processes)  # so that what cannot be run is one clear line, not one from every process
-    arguments.threads = arguments.threads or max(1, cores() // processes)
+    options = dataclasses.replace(options, threads=options.threads or max(1, cores() // processes))
     if processes == 1:
-        return _train(arguments, device, Processes(), stop)
+        return _train(options, device, Processes(), stop)
     if stop.asked:
         return 0
-    environment = {"OMP_NUM_THREADS": str(arguments.threads)}
+    environment = {"OMP_NUM_THREADS": str(options.threads)}
     status = launch(_command(argv), processes=processes, environment=environment, stop=stop)
-    _tell_of_a_dead_process(status)
+    _report_a_dead_process(status)
     return status
 
 
@@ -133,14 +162,14 @@ def _command(argv: list[str]) -> list[str]:
     return [sys.executable, "-I", "-c", start, *argv]
 
 
-def _tell_of_a_dead_process(status: int) -> None:
+def _report_a_dead_process(status: int) -> None:
     """Of one that could not speak for itself."""
     if status > 128 or status == LOST:
         how = f"by {signal.Signals(status - 128).name}" if status > 128 else "without a word"
         memory = " (out of memory?)" if status == 128 + 9 else ""
         print(
             f"train: one of the run's processes was ended {how}{memory}; what was saved is whole: give the same command again "
-            f"to go on, with fewer --processes or a smaller data.micro_plies if memory is short",
+            f"to resume, with fewer --processes or a smaller data.micro_plies if memory is short",
             file=sys.stderr,
         )
 
@@ -156,18 +185,18 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _train(arguments: argparse.Namespace, device: str, processes: Processes, stop: StopSignal) -> int:
+def _train(options: TrainOptions, device: str, processes: Processes, stop: StopSignal) -> int:
     keep_freed_memory()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     place = torch.device(device, int(os.environ.get("LOCAL_RANK", 0))) if device == "cuda" else torch.device("cpu")
     if device == "cuda":
         torch.cuda.set_device(place)  # where NCCL puts what it gathers
     if processes.world > 1:
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
-        with checkpoint.held(arguments.out) if processes.first else contextlib.nullcontext():
-            metrics = _trained(arguments, place, processes, stop)
+        with checkpoint.held(options.out) if processes.first else contextlib.nullcontext():
+            metrics = _trained(options, place, processes, stop)
         gc.collect()  # a net in pieces refers to itself, and to the process group: without this it may outlive the group
         if processes.world > 1:
             dist.barrier()  # the first process validates a little longer; who leaves before it may abort it
@@ -176,33 +205,33 @@ def _train(arguments: argparse.Namespace, device: str, processes: Processes, sto
             dist.destroy_process_group()
     if processes.first and metrics:
         with contextlib.suppress(OSError):  # who listened may have ended by the same signal
-            print(f"{arguments.out}: {describe(metrics)}", flush=True)
+            print(f"{options.out}: {describe(metrics)}", flush=True)
     return 0
 
 
-def _trained(arguments: argparse.Namespace, device: torch.device, processes: Processes, stop: StopSignal) -> Metrics | None:
+def _trained(options: TrainOptions, device: torch.device, processes: Processes, stop: StopSignal) -> Metrics | None:
     """Train to the end or to a stop. What holds the process group goes with this frame and the next
     collection, as it must before the group does."""
-    trainer = _trainer(arguments, device, processes, stop)
+    trainer = _trainer(options, device, processes, stop)
     if processes.first:
         packing = trainer.reader.packing()
-        checkpoint.note(arguments.out, packing=dataclasses.asdict(packing))
+        checkpoint.note(options.out, packing=dataclasses.asdict(packing))
         with contextlib.suppress(OSError):
             print(_beginning(trainer, processes, device.type, packing), file=sys.stderr)
     return trainer.run()
 
 
-def _trainer(arguments: argparse.Namespace, device: torch.device, processes: Processes, stop: StopSignal) -> Trainer:
+def _trainer(options: TrainOptions, device: torch.device, processes: Processes, stop: StopSignal) -> Trainer:
     """The run where it stands; its folder is there when the first process returns."""
-    store = open_store(arguments.store)
-    config, begins = configured(arguments)
-    dataset = {"name": arguments.store.name, "games": store.games, "plies": store.plies, "fingerprint": store.fingerprint()}
+    store = open_store(options.store)
+    config, begins = configured(options)
+    dataset = {"name": options.store.name, "games": store.games, "plies": store.plies, "fingerprint": store.fingerprint()}
     if processes.first:
-        checkpoint.start(arguments.out, config, dataset=dataset, init=begins.facts if begins else None)
+        checkpoint.start(options.out, config, dataset=dataset, init=begins.facts if begins else None)
         if begins:
             print(f"begins with the weights of {warm_start.describe(begins.facts)}", file=sys.stderr)
     weights = begins.weights if begins else None
-    return Trainer(config, store, folder=arguments.out, processes=processes, device=device, weights=weights, stop=stop)
+    return Trainer(config, store, folder=options.out, processes=processes, device=device, weights=weights, stop=stop)
 
 
 def _beginning(trainer: Trainer, processes: Processes, device: str, packing: Packing) -> str:
@@ -212,25 +241,24 @@ def _beginning(trainer: Trainer, processes: Processes, device: str, packing: Pac
     return f"{size}, {processes.world} process(es) on {device} ({how}), {rows}, from step {trainer.step}"
 
 
-def configured(arguments: argparse.Namespace) -> tuple[Config, Initial | None]:
-    """The run's config, and the weights that it begins with: None for random ones, or where it goes on from its own.
+def configured(options: TrainOptions) -> tuple[Config, Initial | None]:
+    """The run's config, and the weights that it begins with: None for random ones, or where it resumes its own.
 
-    The config's shape is that of ``--init``, and what the command line adds of _GROWING. A run that goes on does not read it
-    again: it may be gone by now, or have been
-    trained further. Raises ConfigError for what does not fit together.
+    The config's shape is that of ``--init``, and what the command line adds of _GROWING. A resumed run does not read it
+    again: it may be gone by now, or have been trained further. Raises ConfigError for what does not fit together.
     """
-    config = with_arguments(load_preset(arguments.preset, arguments.set), arguments)
-    if arguments.init is None:
+    config = with_options(load_preset(options.preset, options.changes), options)
+    if options.init is None:
         return config, None
-    if checkpoint.has_saved(arguments.out):
-        _check_began(arguments.out, arguments.init)
-        begins, model = None, load_config(arguments.out / checkpoint.CONFIG).model
+    if checkpoint.has_saved(options.out):
+        _check_began(options.out, options.init)
+        begins, model = None, load_config(options.out / checkpoint.CONFIG).model
     else:
-        begins = warm_start.read_weights(arguments.init)
+        begins = warm_start.read_weights(options.init)
         model = begins.model
-    if begins and _GROWING & {key for _, key in _told_of_shape(arguments)}:
+    if begins and _GROWING & {key for _, key in _named_shape(options)}:
         model = warm_start.grown(model, config.model)
-    _check_shape(arguments, config.model, model)
+    _check_shape(options, config.model, model)
     return dataclasses.replace(config, model=model), begins
 
 
@@ -240,55 +268,55 @@ def _check_began(out: Path, init: Path) -> None:
     if began != warm_start.name_of(init):
         mend = f"give --init {began}" if began else "leave --init out"
         raise ConfigError(
-            f"{out} holds a run that began with {began or 'random weights'}, got --init {init}; {mend} to go on with it, or "
+            f"{out} holds a run that began with {began or 'random weights'}, got --init {init}; {mend} to resume it, or "
             f"choose another --out"
         )
 
 
-def _check_shape(arguments: argparse.Namespace, wanted: ModelConfig, model: ModelConfig) -> None:
+def _check_shape(options: TrainOptions, wanted: ModelConfig, model: ModelConfig) -> None:
     """Raise ConfigError if the command line asks for another shape than ``model``, which --init has."""
-    for flag, key in _told_of_shape(arguments):
+    for flag, key in _named_shape(options):
         if getattr(wanted, key) != getattr(model, key):
             raise ConfigError(
-                f"expected the shape of --init {arguments.init}, whose model.{key} is {getattr(model, key)}, got {flag} "
+                f"expected the shape of --init {options.init}, whose model.{key} is {getattr(model, key)}, got {flag} "
                 f"{getattr(wanted, key)}; leave it out, or begin with random weights"
             )
 
 
-def _told_of_shape(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
+def _named_shape(options: TrainOptions) -> Iterator[tuple[str, str]]:
     """Flag and key of each part of the net's shape that the command line names."""
-    for change in arguments.set:
+    for change in options.changes:
         name = change.partition("=")[0].strip()
         if name.startswith("model."):
             yield f"--set {name}", name.removeprefix("model.")
-    if arguments.board_input:
+    if options.board_input:
         yield "--board-input", "board_input"
 
 
-def _headless(arguments: argparse.Namespace) -> dict[str, Any]:
+def _headless(options: TrainOptions) -> dict[str, Any]:
     """What a preset's shape must do without in a net made blind by --board-input; not what the command line asks for itself."""
-    off = {"move_rank": 0, "checks": False} if arguments.board_input == "none" else {}
-    asked = {key for _, key in _told_of_shape(arguments)}
+    off = {"move_rank": 0, "checks": False} if options.board_input == "none" else {}
+    asked = {key for _, key in _named_shape(options)}
     return {key: value for key, value in off.items() if key not in asked}
 
 
-def with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
+def with_options(config: Config, options: TrainOptions) -> Config:
     """``config`` with what the command line says instead."""
     run, model, data = config.run, config.model, config.data
-    if arguments.steps is not None:
-        _check_length("--steps", arguments.steps)
-        run = dataclasses.replace(run, steps=arguments.steps, minutes=0.0)
-    if arguments.minutes is not None:
-        _check_length("--minutes", arguments.minutes)
-        run = dataclasses.replace(run, minutes=arguments.minutes, steps=0)
-    if arguments.seed is not None:
-        run = dataclasses.replace(run, seed=arguments.seed)
-    if arguments.tensorboard:
+    if options.steps is not None:
+        _check_length("--steps", options.steps)
+        run = dataclasses.replace(run, steps=options.steps, minutes=0.0)
+    if options.minutes is not None:
+        _check_length("--minutes", options.minutes)
+        run = dataclasses.replace(run, minutes=options.minutes, steps=0)
+    if options.seed is not None:
+        run = dataclasses.replace(run, seed=options.seed)
+    if options.tensorboard:
         run = dataclasses.replace(run, tensorboard=True)
-    if arguments.board_input:
-        model = dataclasses.replace(model, board_input=arguments.board_input, **_headless(arguments))
-    if arguments.max_rating is not None:
-        data = dataclasses.replace(data, max_rating=arguments.max_rating)
+    if options.board_input:
+        model = dataclasses.replace(model, board_input=options.board_input, **_headless(options))
+    if options.max_rating is not None:
+        data = dataclasses.replace(data, max_rating=options.max_rating)
     return dataclasses.replace(config, run=run, model=model, data=data)
 
 

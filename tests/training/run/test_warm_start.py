@@ -33,7 +33,7 @@ from training.run import checkpoint, metrics_file
 from training.run.loop import Processes, Trainer
 from training.run.onnx_weights import split_rows
 from training.run.warm_start import Initial, describe, read_weights
-from training.train import configured, main, parser
+from training.train import configured, main, read_options
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -359,7 +359,7 @@ def test_the_command_of_the_docs_fits_the_net_that_ships(monkeypatch: pytest.Mon
     monkeypatch.chdir(ROOT)
     told = re.search(r"bin/train (data/mine --init (?:.*\\\n)*.*)", (ROOT / "docs" / "training.md").read_text("utf-8"))
     assert told is not None
-    config, begins = configured(parser().parse_args(shlex.split(told[1].replace("\\\n", " "))))
+    config, begins = configured(read_options(shlex.split(told[1].replace("\\\n", " "))))
     assert begins is not None
     assert (config.model.layers, config.model.width, config.run.minutes) == (4, 320, 5)
     assert (config.optimizer.matrix_lr, config.optimizer.adam_lr) == (0.003, 0.0035)
