@@ -4,7 +4,7 @@
 
 Makes its own games in the form of a Lichess dump (clock and evaluation behind every move). Knows how to time; asks the
 real commands. Work of one process is counted in its processor seconds, so that a busy machine disturbs little; what two
-processes gain is told in wall seconds and means something on a quiet machine only.
+processes gain is given in wall seconds and means something on a quiet machine only.
 """
 
 from __future__ import annotations

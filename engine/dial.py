@@ -1,4 +1,4 @@
-"""The strength dial: for a wanted strength, the rating that the net is told and the temperature at which it plays.
+"""The strength dial: for a wanted strength, the rating that the net is conditioned on and the temperature at which it plays.
 
 A dial belongs to one net: its points were measured by matches, and lie in the net's metadata (docs/strength.md). Knows how to
 read one, its range, and what lies between two points. Does not know how points are measured (``export.dial``), or options.
@@ -25,7 +25,7 @@ class Setting:
     """How to play."""
 
     rating: int
-    """That the net is told of both players, in points."""
+    """Of both players, in points: what the net is conditioned on."""
     scale: int
     """Of ``engine.encoding.Scale``."""
     temperature: float

@@ -1,4 +1,4 @@
-"""What a net is told about a position: numbers for the board, the game's state and the two ratings.
+"""What a net reads of a position: numbers for the board, the game's state and the two ratings.
 
 Knows: the value ranges of every input column, how to compute them from a python-chess board, and the rating
 buckets. Everything is from the mover's side: for Black the board is turned upside down and the colours are

@@ -57,7 +57,7 @@ class NetInfo:
     training: dict[str, Any] = field(default_factory=dict)
     """How it was trained, for people."""
     play: dict[str, Any] = field(default_factory=dict)
-    """``rating`` and ``scale`` that play is conditioned on unless told otherwise, and ``dial`` where it has one."""
+    """``rating`` and ``scale`` that play is conditioned on unless set otherwise, and ``dial`` where it has one."""
 
     @property
     def blind(self) -> bool:

@@ -117,7 +117,7 @@ def _facts(net: Path, facts: dict[str, Any], *, speed: Path | None) -> Iterator[
         yield "move head", f"a vector a move, and a product of rank {model['move_rank']} over its two squares"
     yield "file", f"{net.name}, {facts['precision']}, {net.stat().st_size / 1e6:.1f} MB"
     if play.get("rating"):
-        yield "plays as", f"rated {play['rating']} ({Scale(play.get('scale', 0)).name.lower()} scale), unless told otherwise"
+        yield "plays as", f"rated {play['rating']} ({Scale(play.get('scale', 0)).name.lower()} scale), unless set otherwise"
     dial = dial_of(play)
     if dial:
         yield "strength dial", f"UCI_Elo {dial.low} to {dial.high}"

@@ -33,7 +33,7 @@ class NetOptions:
     scale: int | None = None
     """Of that rating."""
     workers: int = 1
-    """Games of engines at a time."""
+    """Engine games in parallel."""
     seed: int = 1
 
 
@@ -58,7 +58,7 @@ class MatchOptions:
 
     @property
     def workers(self) -> int:
-        """Games of engines at a time."""
+        """Engine games in parallel."""
         return self.nets.workers
 
 
@@ -72,7 +72,7 @@ def add_match_options(options: argparse.ArgumentParser, *, games: int, each: str
     )
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--out", type=Path, help="folder for results; a match found there is resumed (default: a new one)")
-    options.add_argument("--workers", type=workers, default=cores(), help="games of engines at a time (default: all cores)")
+    options.add_argument("--workers", type=workers, default=cores(), help="engine games in parallel (default: all cores)")
     options.add_argument("--at-once", type=positive, default=64, help="games that a net plays side by side (default: 64)")
     add_net_options(options)
     options.add_argument("--most-moves", type=positive, default=300, help="then it is a draw (the paper: 89; default: 300)")
@@ -125,7 +125,7 @@ def add_study_options(options: argparse.ArgumentParser) -> None:
     """Options of every command that looks into one net's choices."""
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--workers", type=workers, default=cores(), help="games of engines at a time (default: all cores)")
+    options.add_argument("--workers", type=workers, default=cores(), help="engine games in parallel (default: all cores)")
     add_net_options(options)
 
 

@@ -3,7 +3,7 @@ filled in.
 
     python -m docs.build.transcendence        writes docs/transcendence.md and docs/results/transcendence/figures
 
-Knows which files the recipes leave in docs/results/transcendence and how they are told. What has not been run is named so;
+Knows which files the recipes leave in docs/results/transcendence and how they are shown. What has not been run is named so;
 no number comes from anywhere but these files.
 """
 

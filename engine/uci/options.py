@@ -272,7 +272,8 @@ OPTIONS: tuple[Option, ...] = (
         "true",
         "take_mate",
         help="Plays a mate in one wherever there is one: few games that people play end in mate, so the net overlooks many. "
-        "Off: the net's own choice. Has no effect while `UCI_LimitStrength` is on.",
+        "Off: the net's own choice. Has no effect while `UCI_LimitStrength` is on, nor on a search (`Nodes` above 1), which "
+        "always plays the mates that it proves.",
     ),
     _string(
         MODEL,
@@ -370,17 +371,17 @@ OPTIONS: tuple[Option, ...] = (
         LIMIT,
         "false",
         "limit_strength",
-        help="Plays as strongly as `UCI_Elo` says, by the net's dial, which sets the rating that the net is told and the "
-        "temperature (`Temperature` then has no effect). A net without a dial is told `UCI_Elo` itself.",
+        help="Plays as strongly as `UCI_Elo` says, by the net's dial, which sets the rating that the net is conditioned on "
+        "and the temperature (`Temperature` then has no effect). A net without a dial is conditioned on `UCI_Elo` itself.",
     ),
     Option(
         ELO,
         "spin",
         "1500",
         "elo",
-        "The strength while `UCI_LimitStrength` is on. The range that is declared is the dial's of the net that is played, "
-        "what its matches have shown ([strength.md](strength.md)), and what lies outside is played as its end. Of a net "
-        "without a dial: 800 to 2400, the rating that is imitated, on the scale of the games that it has read.",
+        "The strength while `UCI_LimitStrength` is on. A GUI shows another range than this table: that of the net's dial, "
+        "which matches have measured ([strength.md](strength.md)); a number beyond it is played as its nearest end. Only a "
+        "net without a dial has 800 to 2400: the rating that it imitates, on the scale of the games that it has read.",
         _clamped(1, 4000),
         *ELO_RANGE,
     ),

@@ -206,9 +206,9 @@ class Player:
             try:
                 self._opened = self._opener(self._settings)
             except TranscendenceError as error:
-                self._fault = f"no net, moves mean nothing: {error}"
+                self._fault = f"no net loaded; playing the first legal move: {error}"
             except Exception as error:
-                self._fault = f"no net, moves mean nothing: it could not be opened: {_describe(error)}"
+                self._fault = f"no net loaded; playing the first legal move: it could not be opened: {_describe(error)}"
         return self._opened
 
     def _introduce(self, opened: Opened) -> None:
@@ -235,7 +235,7 @@ class Player:
         try:
             best = self._best_move(search)
         except TranscendenceError as error:
-            self._emit(Say(f"this net cannot play here, moves mean nothing: {error}"))
+            self._emit(Say(f"this net cannot play here; playing the first legal move: {error}"))
         except Exception as error:
             self._emit(Say(f"internal error, please report it: {_describe(error)}"))
         best = best or self._makeshift(search)

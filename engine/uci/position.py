@@ -1,4 +1,4 @@
-"""From a ``position`` command to a board, quickly: a longer move list goes on from the board that is there.
+"""From a ``position`` command to a board, quickly: a longer move list continues from the board that is there.
 
 Knows FENs, both castling notations, what is no chess position. Does not know nets or lines.
 """

@@ -66,7 +66,7 @@ class Journal:
 
 
 def _elo_range(model: str) -> tuple[int, int]:
-    """The strengths that the net to be played has a dial for. What is wrong with it is told when it is opened."""
+    """The strengths that the net to be played has a dial for. What is wrong with it is reported when it is opened."""
     try:
         dial = dial_in(find_net(model or None))
     except TranscendenceError:

@@ -94,7 +94,7 @@ class Searcher:
         """The tree of the last move where it leads here under the same conditions, else a new one; its root is evaluated."""
         key = (hunt.players, hunt.search.go.searchmoves, _exploration(hunt.settings), hunt.exact)
         tree = self._tree
-        self._tree = None  # what is interrupted must not be gone on with
+        self._tree = None  # an interrupted tree must not be used again
         if tree is None or key != self._key or hunt.search.go.searchmoves or not tree.advance(hunt.board):
             tree = Tree(hunt.board, exploration=_exploration(hunt.settings), exact=hunt.exact)
         evaluation = restricted(self._leaves.begin(hunt.board, hunt.players, tree.walk()))

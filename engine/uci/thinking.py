@@ -79,7 +79,7 @@ def think(task: Task) -> BestMove:
 
 
 def sampling_of(settings: Settings) -> Sampling:
-    """The options that say how a move is drawn. Who is told to play weakly overlooks a mate as people do: dials are
+    """The options that say how a move is drawn. A player of limited strength overlooks a mate as people do: dials are
     measured so."""
     return Sampling(
         temperature=settings.temperature,
@@ -174,7 +174,7 @@ def _after(board: chess.Board, move: chess.Move) -> chess.Board:
 
 
 def _result_after(board: chess.Board, move: chess.Move) -> Wdl | None:
-    """The result, for the mover, where ``move`` ends the game by rule; None where it goes on."""
+    """The result, for the mover, where ``move`` ends the game by rule; None where the game continues."""
     board.push(move)
     try:
         if board.is_checkmate():

@@ -90,7 +90,7 @@ def _receive(worker: _Worker) -> Played:
         worker.process.join(5)
         raise MatchError(
             f"a worker process ended with status {worker.process.exitcode} (out of memory? take fewer with --workers); the "
-            f"games so far are kept, the same command goes on"
+            f"games so far are kept, the same command resumes"
         ) from None
     if isinstance(answer, MatchError):
         raise answer

@@ -20,7 +20,7 @@ _ADJUDICATED_PLIES = 10  # a lead must last this long: no exchange takes more
 
 @dataclass(frozen=True)
 class Rules:
-    """When a game ends that the rules of chess would let go on."""
+    """When a game ends that the rules of chess would not end."""
 
     most_plies: int = 600
     """A game this long is a draw: nets without search can shuffle for ever where no rule ends the game. The paper's

@@ -1,4 +1,4 @@
-"""The results file: one JSON line a game, on disk before the next is begun, so that a killed match goes on.
+"""The results file: one JSON line a game, on disk before the next is begun, so that a killed match can be resumed.
 
 Knows how lines are written, read and checked against a schedule, and what a match must have in common with its earlier
 part. Does not know how games are played.
@@ -78,7 +78,7 @@ class Results:
 
 
 def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:
-    """A match goes on only with what it began with: games of other settings in one table would be a lie."""
+    """A match is resumed only with what it began with: games of other settings in one table would be a lie."""
     if settings is None:
         return
     text = json.dumps(settings, indent=1, sort_keys=True)

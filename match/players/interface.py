@@ -70,4 +70,4 @@ class Spec(Protocol):
         """Fixed rating, where one is known."""
 
     def answer(self, turn: Turn, engines: Engines) -> chess.Move:
-        """A move. Raises Forfeit when there is none to be had."""
+        """A move. Raises Forfeit when there is none."""

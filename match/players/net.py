@@ -28,7 +28,7 @@ class NetPlayer:
     sampling: Sampling
     seed: int = 1
     rating: int = 0
-    """Rating that it is told both players have; 0 = unknown."""
+    """That it is conditioned on, for both players; 0 = unknown."""
     scale: int = 0
     anchor: float | None = None
     _caches: dict[int, GameCache] = field(default_factory=dict, init=False)

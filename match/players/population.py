@@ -257,7 +257,7 @@ class PlayerFactory:
         if "elo" in table:
             both = sorted({"temperature", "rating", "scale", "take_mate", "nodes"} & set(table))
             if both:
-                raise MatchError(f"{where}: elo is all that a limited player is told; leave out {' and '.join(both)}")
+                raise MatchError(f"{where}: elo sets all of a limited player; leave out {' and '.join(both)}")
             limited = self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"])
             limited.anchor = _anchor(table)
             return limited

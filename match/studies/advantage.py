@@ -28,7 +28,7 @@ from match.players.client import Engine, EngineLine
 TEMPERATURES = (0.001, 0.75, 1.0)
 """The paper's of this analysis; the last is what the others are compared with."""
 _TOPS = (1, 3, 5)
-_FEW = 0.1  # share of the states whose share of the gain is told
+_FEW = 0.1  # share of the states whose share of the gain is reported
 _NOTHING = 0.001  # a smaller difference in expected points is none
 
 Floats = NDArray[np.float64]

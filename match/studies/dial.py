@@ -112,10 +112,10 @@ def _check(elo: int, dial: Dial, rated: Mapping[str, Any]) -> Check:
 
 def table(checks: Sequence[Check]) -> str:
     """The check as text."""
-    lines = ["UCI_Elo  told  temperature  rating  95 % interval    off by"]
+    lines = ["UCI_Elo input  temperature  rating  95 % interval    off by"]
     for c in checks:
         interval = between(c.low, c.high)
-        lines.append(f"{c.asked:7}  {c.rating:4}  {c.temperature:11.2f}  {c.elo:6.0f}  {interval:>13}  {c.elo - c.asked:+8.0f}")
+        lines.append(f"{c.asked:7} {c.rating:5}  {c.temperature:11.2f}  {c.elo:6.0f}  {interval:>13}  {c.elo - c.asked:+8.0f}")
     falls = [(a, b) for a, b in itertools.pairwise(checks) if b.elo < a.elo]
     lines.append("")
     lines.append(f"rating rises with UCI_Elo: {'yes, at every step' if not falls else f'not at {len(falls)} step(s)'}")

@@ -151,7 +151,7 @@ def _one_a_game(
 
 
 def _own_moves(game: Played) -> Iterator[tuple[int, chess.Board, chess.Move]]:
-    """Every move that was not the opening's: plies before it, the board before it (which goes on changing), the move."""
+    """Every move that was not the opening's: plies before it, the board before it (which changes afterwards), the move."""
     board = chess.Board(game.fen)
     for ply, text in enumerate(game.moves.split()):
         move = chess.Move.from_uci(text)
@@ -196,7 +196,7 @@ def _lines(kind: str, boards: Sequence[chess.Board]) -> Iterator[str]:
 
 
 def endgames(piece: chess.PieceType, *, count: int, seed: int) -> list[chess.Board]:
-    """Different positions of king and piece against king, either colour, either side to move, in which the game goes on and
+    """Different positions of king and piece against king, either colour, either side to move, in which the game is not over and
     the lone king cannot take the piece."""
     draws = random.Random(f"endgames {seed} {piece}")
     found: dict[str, chess.Board] = {}

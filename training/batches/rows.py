@@ -1,7 +1,7 @@
 """Rows of plies for the trainer: games of a store, shuffled, replayed, packed without padding.
 
 T plies a row (the net's context), R rows. Knows the order of games, packing, the split and rating dropout. A game
-that passes the end of a row goes on in the next one behind a START token, as a re-based game does when playing; a
+that passes the end of a row continues in the next one behind a START token, as a re-based game does when playing; a
 blind net cannot start in the middle, so for it the game is read again whole in the next row. Does not know torch.
 
 The order is a function of the seed alone: ``streams`` logical streams each read every ``streams``-th chunk of games,
@@ -50,7 +50,7 @@ class Rows:
     results: NDArray[np.int64]
     """0 win, 1 draw, 2 loss for the mover, -100 unknown."""
     elo: NDArray[np.uint16]
-    """The mover's rating in points, 0 = unknown, whatever the net is told."""
+    """The mover's rating in points, 0 = unknown, whether or not the net is conditioned on it."""
     mates: NDArray[np.bool_]
     """Whether the move played is known to be mate: the last of a game that the store says ended so."""
 

@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     commands = options.add_subparsers(dest="command", required=True)
     reading = commands.add_parser("ingest", help="make a store from PGN (plain, .zst, .gz, .bz2, .xz, folders) or .tsv")
     reading.add_argument("games", type=Path, nargs="+", help="files or folders; - is standard input")
-    reading.add_argument("--out", type=Path, required=True, help="the store's folder; an unfinished one is gone on with")
+    reading.add_argument("--out", type=Path, required=True, help="the store's folder; an unfinished one is resumed")
     reading.add_argument("--processes", type=_count, default=1, help="that read moves, beside the one that writes")
     reading.add_argument("--format", choices=("auto", "pgn", "tsv"), default="auto", help="auto = by the file's name")
     reading.add_argument("--slow", action="store_true", help="read PGN with python-chess, some 30 times slower")

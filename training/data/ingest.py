@@ -4,7 +4,7 @@ Knows the order of work, what survives an interruption and the report. Does not 
 ``training.data.reading.tsv``), what filters mean or the layout of a store.
 
 This process cuts files into games, numbers the batches, and writes what comes back in their order; the others read the
-moves. store.json says how many pieces of which file its shards hold, so the same command again goes on behind them.
+moves. store.json says how many pieces of which file its shards hold, so the same command resumes behind them.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Report:
     damaged: list[str] = field(default_factory=list)
     """Files that could not be read to their end, and why."""
     stopped: bool = False
-    """True when Ctrl-C ended the work early; the same command goes on."""
+    """True when Ctrl-C ended the work early; the same command resumes it."""
 
     @property
     def read(self) -> int:
@@ -106,7 +106,7 @@ class Report:
         if self.trouble:
             lines.append(f"  {self.trouble}")
         if self.stopped:
-            lines.append("  stopped; the store is whole, and the same command again goes on from here")
+            lines.append("  stopped; the store is whole, and the same command resumes here")
         return "\n".join(lines)
 
 
@@ -117,7 +117,7 @@ class _Batch:
     file: int
     pieces: list[bytes]
     then: tuple[int, int]
-    """The file and the piece in it where reading goes on behind this batch."""
+    """The file and the piece in it where reading continues behind this batch."""
     tsv: bool
     cut_off: bool = False
     """Whether the file ended in the middle of a game behind this batch."""
@@ -168,7 +168,7 @@ class _Work:
 def ingest(
     paths: Iterable[Path], out: Path, *, job: Job | None = None, processes: int = 1, shard_games: int = GAMES_A_SHARD
 ) -> Report:
-    """Read every file into a store; an unfinished one of the same job is gone on with.
+    """Read every file into a store; an unfinished one of the same job is resumed.
 
     Raises DataError for a missing file, a store that is finished or of another job, and a full disk. A damaged file
     ends the reading of that file: what was good in it is kept, and the report names it.
@@ -215,14 +215,14 @@ def _opened(
         report.kept, report.plies, report.damaged = left["kept"], left["plies"], list(left["damaged"])
         report.open_ended, report.refused = left.get("open_ended", 0), list(left.get("refused", ()))
         report.rejects.update(writer.note["rejects"])
-        print(f"{out}: going on after {report.read:,} games", file=sys.stderr)
+        print(f"{out}: resuming after {report.read:,} games", file=sys.stderr)
     else:
         writer.note |= {"complete": False, "job": description} | _note(report, (0, 0))
     return writer, seen, quota
 
 
 def _description(job: Job, files: Sequence[Path]) -> dict[str, Any]:
-    """What must be the same for a run to go on where another stopped; plain values, as they come back from JSON."""
+    """What must be the same for a run to resume where another stopped; plain values, as they come back from JSON."""
     values = dataclasses.asdict(job)
     values["filters"] = {name: list(v) if isinstance(v, tuple) else v for name, v in values["filters"].items()}
     values["scales"] = {source: int(scale) for source, scale in job.scales.items()}
@@ -241,7 +241,7 @@ def _unfinished(out: Path, description: dict[str, Any]) -> bool:
         changed = sorted(name for name in description if meta["job"].get(name) != description[name])
         raise DataError(
             f"{out} is the unfinished store of another command: {', '.join(changed)} differ; "
-            "give the same files and options to go on, or choose another --out"
+            "give the same files and options to resume, or choose another --out"
         )
     return True
 
@@ -288,7 +288,7 @@ def _mapped(work: Callable[[_Batch], Read], batches: Iterator[_Batch], processes
                 yield waiting[0][0], waiting.popleft()[1].result()
         except BrokenProcessPool as error:
             raise DataError(
-                "a reading process ended unexpectedly (out of memory?); give the same command again to go on, "
+                "a reading process ended unexpectedly (out of memory?); give the same command again to resume, "
                 "with fewer --processes"
             ) from error
         finally:

@@ -39,7 +39,7 @@ _SORTED_BY = 32  # plies: hardly two games are the same for longer
 _DIGEST = hashlib.sha256().digest_size
 _LONGEST_HEAD = 1 << 12
 _FIELDS = [name for name in GAME_DTYPE.names or () if name != "key"]
-# Two bytes a ply: the coder is told which of them it is at. 0.1 bits a ply less than with xz's own settings.
+# Two bytes a ply: the coder knows which of them it is at. 0.1 bits a ply less than with xz's own settings.
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 24, "lc": 3, "lp": 1, "pb": 1}]
 _FIRST_GUESS = 8.7 / 8  # bytes a ply
 _MARGIN = 0.996  # of the size asked for: what is aimed at

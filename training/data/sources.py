@@ -32,7 +32,7 @@ class Source:
     licence: str = ""
     """Of its games' moves; empty = as for the scale."""
     again: str = ""
-    """Where the games can be had again; empty = as for the scale."""
+    """Where to get the games again; empty = as for the scale."""
     note: str = ""
     """What else a reader should know."""
 
@@ -93,10 +93,7 @@ def _scale(name: str, where: str) -> Scale:
 def table(store: Store, sources: Sources) -> str:
     """A Markdown table of the sources of a store's games, the largest first, with rating scale, licence and availability."""
     counts = _counts(store)
-    rows = [
-        "| games | source | ratings | licence of the moves | where they can be had again | note |",
-        "| ---: |" + " --- |" * 5,
-    ]
+    rows = ["| games | source | ratings | licence of the moves | where to get them again | note |", "| ---: |" + " --- |" * 5]
     rows += list(_rows(counts[:_LISTED], sources))
     if left := counts[_LISTED:]:
         rows.append(f"| {sum(count for count, _, _ in left):,} | {len(left)} smaller ones | | | | |")

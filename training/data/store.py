@@ -249,7 +249,7 @@ class StoreWriter:
     """Appends games and writes them shard by shard; ``close`` makes the store readable.
 
     Each shard is written beside its place and renamed, and store.json is renewed after every shard, so whatever
-    happens the store on disk is whole and holds all finished shards. ``resume`` goes on behind them. Raises DataError
+    happens the store on disk is whole and holds all finished shards. ``resume`` continues behind them. Raises DataError
     for a place that already holds a store and for a disk that takes no more.
     """
 

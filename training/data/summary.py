@@ -94,7 +94,7 @@ def _sources(store: Store, sources: NDArray[np.uint16]) -> Iterator[str]:
 
 def _history(store: Store) -> Iterator[str]:
     if not store.meta.get("complete", True):
-        yield "unfinished: the command that made it was interrupted; the same command again goes on"
+        yield "unfinished: the command that made it was interrupted; the same command resumes it"
     yield from (f"left out when made: {count:,} {reason}" for reason, count in store.meta.get("rejects", {}).items())
     yield from (f"damaged file: {name}" for name in store.meta.get("progress", {}).get("damaged", []))
     for part in store.meta.get("made_from", []):

@@ -1,4 +1,4 @@
-"""How human a net is at each setting of its strength dial, on held-out games of players who were rated as it is told.
+"""How human a net is at each setting of its strength dial, on held-out games of players with the setting's rating.
 
     python -m training.evaluation.likeness NET STORE --out likeness.json
 
@@ -142,7 +142,7 @@ def _settings(arguments: argparse.Namespace) -> list[Setting]:
 def _measured(arguments: argparse.Namespace, settings: Sequence[Setting]) -> list[Likeness]:
     start = read_weights(arguments.net)
     if not start.model.rating_input:
-        raise ConfigError(f"expected a net that is told ratings, {arguments.net} is not")
+        raise ConfigError(f"expected a net that is conditioned on ratings, {arguments.net} is not")
     net = Net(start.model)
     net.load_state_dict(start.weights)
     store = open_store(arguments.store)
@@ -219,7 +219,7 @@ def _error(values: Floats, row: NDArray[np.intp]) -> float:
 def table(found: Sequence[Likeness]) -> str:
     """The figures as text."""
     lines = [
-        "  told  temperature   plies  top-1: told  untold   gain          loss: told  untold    gain               "
+        " input  temperature   plies  top-1: with without   gain          loss: with without    gain               "
         "own    gain               as played"
     ]
     for s in found:

@@ -46,7 +46,7 @@ def save(
     folder: Path, playing: Net, *, trained: Net, optimizers: list[Optimizer], progress: dict[str, Any], first: bool = True
 ) -> None:
     """Write the weights that play, and the state: those that are trained (the same ones unless they are averaged), the
-    optimisers and the progress. A kill between the two files leaves a state that is whole and goes on.
+    optimisers and the progress. A kill between the two files leaves a state that is whole and can be resumed.
 
     Every process calls this, for a net in pieces is put together by all; the ``first`` one writes."""
     state: dict[str, Any] = {"progress": progress, "weights": whole_weights(trained, kept=first)}
@@ -107,7 +107,7 @@ def _short(error: BaseException) -> str:
 
 
 def has_saved(folder: Path) -> bool:
-    """Whether there is a state that a run in ``folder`` goes on from."""
+    """Whether there is a state that a run in ``folder`` can resume from."""
     return (folder / STATE).is_file()
 
 
@@ -211,7 +211,7 @@ def about(folder: Path) -> dict[str, Any]:
 
 
 def _learning(config: Config) -> Config:
-    """What must stay as it was for a run to go on: all but how its processes share the work and who else is told."""
+    """What must stay as it was for a run to be resumed: all but how processes share the work and where figures go."""
     return dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="ddp", tensorboard=False, peak_tflops=0.0))
 
 

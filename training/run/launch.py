@@ -19,7 +19,7 @@ LOST = 3
 """Exit status of a process that ends only because it has lost the others: one of them can say why, or is dead."""
 _LOOK_EVERY_S = 0.1
 _GRACE_S = 20.0
-"""How long processes may go on when another has failed: they may wait for it in vain."""
+"""How long processes may run on when another has failed: they may wait for it in vain."""
 _PARENT, _TURN = "TRANSCENDENCE_LAUNCHER", "TRANSCENDENCE_TURN"
 
 

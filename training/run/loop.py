@@ -55,7 +55,7 @@ class Processes:
 
 
 class Diverged(TranscendenceError):
-    """The loss is no number any more."""
+    """The loss became NaN or infinite."""
 
 
 def keep_freed_memory() -> None:

@@ -33,7 +33,7 @@ def append(folder: Path, line: Record) -> None:
 def read(folder: Path) -> list[Record]:
     """All lines by step. Raises DataError where there is no such file or a line of it is damaged.
 
-    A killed run goes on from its last checkpoint and writes some steps once more: the last line of a step counts. A line
+    A killed run resumes from its last checkpoint and writes some steps once more: the last line of a step counts. A line
     without an end is still being written, and one that was cut short does not count.
     """
     path = folder / METRICS

@@ -1,4 +1,4 @@
-"""An exported net turned back into the weights it came from, so that training can go on where only the ONNX file is left.
+"""An exported net turned back into the weights it came from, so that training can continue where only the ONNX file is left.
 
 Knows the graph that ``export.graph`` writes, what its int8 and fp16 twins keep of the weights, and the metadata of
 docs/onnx-contract.md. Does not know runs. Nets with a small net over the squares (conv, squares) are not read.

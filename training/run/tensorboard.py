@@ -15,7 +15,7 @@ class Board:
     """Scalars in the run's folder, ``train/…`` and ``validation/…`` against steps. Raises ConfigError without TensorBoard."""
 
     def __init__(self, folder: Path, *, step: int) -> None:
-        """``step``: where the run goes on; what an earlier process wrote beyond it is hidden."""
+        """``step``: where the run resumes; what an earlier process wrote beyond it is hidden."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:

@@ -111,7 +111,7 @@ def evaluate(net: Net, validation: Validation) -> Metrics:
 
 
 def metrics_of(judged: Judged, chosen: NDArray[np.bool_] | None = None) -> Metrics:
-    """Means over the ``chosen`` plies (all, unless told otherwise); what no ply has is None, or NaN for the result."""
+    """Means over the ``chosen`` plies (by default all); what no ply has is None, or NaN for the result."""
     picked = judged if chosen is None else {name: values[chosen] for name, values in judged.items()}
     names = [f.name for f in fields(Metrics) if f.name in picked]
     means = {name: float(np.nanmean(picked[name])) if np.isfinite(picked[name]).any() else math.nan for name in names}

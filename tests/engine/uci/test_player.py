@@ -224,7 +224,7 @@ class Broken(Uniform):
     [
         (
             NetError("a blind net starts from the initial position"),
-            "this net cannot play here, moves mean nothing: a blind net",
+            "this net cannot play here; playing the first legal move: a blind net",
         ),
         (RuntimeError("no memory"), "internal error, please report it: RuntimeError: no memory (test_player.py:"),
         (KeyError("x"), "internal error, please report it: KeyError: 'x'"),
@@ -253,7 +253,8 @@ def test_a_net_that_fails_to_open_is_not_tried_again_before_something_changes() 
         player.perform(task)
     assert tries == ["", "b", "b"]
     said = [r.text for r in replies if isinstance(r, Say)]
-    assert said[0].startswith("no net, moves mean nothing: it could not be opened: ValueError: protobuf parsing failed")
+    opening = "no net loaded; playing the first legal move: it could not be opened: "
+    assert said[0].startswith(f"{opening}ValueError: protobuf parsing failed")
     assert len(said) == 5
     for task in (SetOption("Model", "b"), IsReady()):
         player.perform(task)

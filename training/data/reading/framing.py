@@ -126,7 +126,7 @@ def _is_one_game(text: bytes, body: int, end: int) -> bool:
 
 
 def _untagged(header: bytes, body: bytes, *, tagged: bool) -> list[bytes]:
-    """The game behind ``header`` and those without tags that follow it: the last one may go on in the next block."""
+    """The game behind ``header`` and those without tags that follow it: the last one may continue in the next block."""
     ends, depth, moved = [0], 0, False
     for found in _MARK.finditer(body):
         kind, end = found.lastgroup, 0
