@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 _WINDOWS_PROCESSES = 60  # Windows waits for 63 handles at once, and a pool of processes needs two of them for itself
 
@@ -16,3 +18,10 @@ def cores() -> int:
 def worker_processes(wanted: int) -> int:
     """As many as wanted, or as one process can look after here."""
     return min(wanted, _WINDOWS_PROCESSES) if sys.platform == "win32" else wanted
+
+
+def has_nvidia_driver() -> bool:
+    """Whether this system has NVIDIA's driver; bin/bootstrap.py, which stands alone, asks the same."""
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", "")) / "System32" / "nvcuda.dll").exists()
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None

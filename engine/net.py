@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NetError
+from engine.machine import has_nvidia_driver
 from engine.net_file import CONTRACT, CONTRACTS, PREFIX
 from engine.net_file import find_net as find_net
 from engine.vocabulary import MOVE_COUNT, vocabulary_hash
@@ -195,6 +196,8 @@ def _provider(onnxruntime: Any, device: str) -> tuple[str, str]:
     offered = onnxruntime.get_available_providers()
     if device == "cpu":
         return _PROVIDERS["cpu"], ""
+    if device == "auto" and not has_nvidia_driver():  # to try costs seconds, and lines of complaint on standard error
+        return _PROVIDERS["cpu"], ""
     if _PROVIDERS["cuda"] in offered:
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
@@ -202,7 +205,7 @@ def _provider(onnxruntime: Any, device: str) -> tuple[str, str]:
     if device == "cuda":
         raise NetError(
             f"device cuda was asked for, but this ONNX Runtime offers only {', '.join(offered)}; install onnxruntime-gpu "
-            f"instead of onnxruntime, or set the option Device to auto"
+            f"instead of onnxruntime (the launchers do where they find an NVIDIA driver), or set the option Device to auto"
         )
     return _PROVIDERS["cpu"], ""
 

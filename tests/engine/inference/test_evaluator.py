@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import chess
 import numpy as np
@@ -13,7 +14,7 @@ from engine.errors import NetError, PositionError
 from engine.inference.evaluation import Remembered
 from engine.inference.evaluator import Evaluation, Evaluator, GameCache, Players, Request
 from engine.inference.kv_pool import copied
-from engine.net import Net, Outputs, Past, Tokens, find_net
+from engine.net import Net, Outputs, Past, Tokens, _provider, find_net
 
 PLAYERS = Players(1500, 1800, 1)
 OTHER = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R b KQkq - 0 1"
@@ -247,6 +248,16 @@ def test_a_cuda_that_is_not_there_is_an_error_and_auto_is_not(random_net: Path) 
     assert Net.open(random_net, device="auto").info.device == "cpu"
     with pytest.raises(NetError, match="cuda was asked for"):
         Net.open(random_net, device="cuda")
+
+
+@pytest.mark.parametrize("driver", [True, False])
+def test_auto_tries_the_gpu_only_where_there_is_a_driver(driver: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The build of ONNX Runtime for GPUs offers CUDA everywhere."""
+    monkeypatch.setattr("engine.net.has_nvidia_driver", lambda: driver)
+    build = SimpleNamespace(get_available_providers=lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    assert _provider(build, "auto")[0] == ("CUDAExecutionProvider" if driver else "CPUExecutionProvider")
+    assert _provider(build, "cuda")[0] == "CUDAExecutionProvider"
+    assert _provider(build, "cpu")[0] == "CPUExecutionProvider"
 
 
 def test_a_missing_net_lists_every_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
