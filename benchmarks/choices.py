@@ -25,7 +25,7 @@ import torch
 from engine.files import write_text
 from training.config import load_preset
 from training.data.store import Store, open_store
-from training.evaluation.curves import read, table
+from training.evaluation.curves import curves_table, read
 from training.run import checkpoint
 from training.run.loop import Processes, Trainer, keep_freed_memory
 
@@ -103,8 +103,8 @@ def train(store: Path, out: Path, jobs: list[tuple[str, int, int]], *, at_once: 
                 raise SystemExit(f"choices: the run {before} failed; see above")
         if not name:
             continue
-        told = [word for change in changes(name, steps) for word in ("--set", change)]
-        command = [sys.executable, "-m", "training.train", str(store), "--preset", "laptop", *told]
+        arguments = [word for change in changes(name, steps) for word in ("--set", change)]
+        command = [sys.executable, "-m", "training.train", str(store), "--preset", "laptop", *arguments]
         command += ["--seed", str(seed), "--processes", "1", "--threads", "1", "--out", str(out / f"{name}-seed{seed}")]
         running.append((f"{name}-seed{seed}", subprocess.Popen(command)))
 
@@ -138,7 +138,7 @@ def report(store: Path, out: Path, names: list[str], speeds: dict[str, float], *
         "Each is `bin/train STORE --preset laptop` with:",
         *(f"  {name:12} {speeds[name]:6.0f} plies/s   {' '.join('--set ' + c for c in SETTINGS[name])}" for name in names),
     ]
-    return "\n".join([table(read(runs)), "", *lines]) + "\n"
+    return "\n".join([curves_table(read(runs)), "", *lines]) + "\n"
 
 
 def main() -> None:

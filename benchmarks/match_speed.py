@@ -112,11 +112,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--seconds", type=float, default=60.0, help="for each way (default: %(default)s)")
     options.add_argument("--out", type=Path, default=OUT)
     arguments = options.parse_args(argv)
-    told: list[str] = []
+    lines: list[str] = []
 
     def tell(line: str) -> None:
         print(line, flush=True)
-        told.append(line)
+        lines.append(line)
 
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
     machine = platform.processor() or platform.machine()
@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             tell(line)
     finally:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text("\n".join(told) + "\n", encoding="utf-8")
+        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

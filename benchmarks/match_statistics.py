@@ -141,9 +141,9 @@ def sprt_line(test: Sprt, elo: float, matches: int, *, drawn: float, seed: int, 
     stronger, not_stronger = float((llr >= test.upper).mean()), float((llr <= test.lower).mean())
     hypothesis = f"[{test.elo0:g}, {test.elo1:g}]"
     wrong = stronger if elo <= test.elo0 else not_stronger if elo >= test.elo1 else math.nan
-    told = "   (any)" if math.isnan(wrong) else f"{wrong:6.1%} +- {1.96 * math.sqrt(wrong * (1 - wrong) / matches):4.1%}"
+    errors = "   (any)" if math.isnan(wrong) else f"{wrong:6.1%} +- {1.96 * math.sqrt(wrong * (1 - wrong) / matches):4.1%}"
     return (
-        f"{hypothesis:10} {elo:+6.0f} {drawn:7.0%} {matches:8} {stronger:9.1%} {not_stronger:13.1%}   {told:16} "
+        f"{hypothesis:10} {elo:+6.0f} {drawn:7.0%} {matches:8} {stronger:9.1%} {not_stronger:13.1%}   {errors:16} "
         f"{2 * length.mean():9.0f} {2 * np.quantile(length, 0.95):9.0f}"
     )
 

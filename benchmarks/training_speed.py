@@ -134,8 +134,8 @@ def one_thread(store: Store, config: Config, folder: Path) -> dict[str, float]:
 def whole_trainer(store: Path, preset: str, minutes: float, folder: Path) -> float:
     """Median plies/s of `bin/train` with a process a core."""
     command = [sys.executable, "-m", "training.train", str(store), "--preset", preset, "--out", str(folder)]
-    told = ["--minutes", str(minutes), "--set", "run.log_every=1", "--set", "run.compile=on"]
-    subprocess.run([*command, *told], check=True, capture_output=True)
+    arguments = ["--minutes", str(minutes), "--set", "run.log_every=1", "--set", "run.compile=on"]
+    subprocess.run([*command, *arguments], check=True, capture_output=True)
     lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     speeds = [float(line["plies_per_s"]) for line in lines if line["kind"] == "train"]
     return statistics.median(speeds[len(speeds) // 3 :])  # compiling comes first
@@ -157,21 +157,21 @@ def report(path: Path, preset: str, minutes: float) -> str:
     store = open_store(path)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        found = one_thread(store, config, Path(folder) / "one")
+        speed = one_thread(store, config, Path(folder) / "one")
         sgemm, bf16 = all_cores_gemm(torch.float32), all_cores_gemm(torch.bfloat16)
         whole = whole_trainer(path, preset, minutes, Path(folder) / "all")
-    plain32 = found["plain float32"]
-    plain = found.get("plain bfloat16", plain32)
-    own, all_own = found["ours"] * flops / 1e9, whole * flops / 1e9
-    of_sgemm = own / found["sgemm"]
+    plain32 = speed["plain float32"]
+    plain = speed.get("plain bfloat16", plain32)
+    own, all_own = speed["ours"] * flops / 1e9, whole * flops / 1e9
+    of_sgemm = own / speed["sgemm"]
     machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     rows = {
         "model FLOPs a ply": f"{flops / 1e6:.1f} M (6 a multiplied weight, 12 L W T for attention)",
-        "one thread, products": f"sgemm {found['sgemm']:.0f} GFLOP/s, bfloat16 {found['bf16 gemm']:.0f} GFLOP/s",
-        "one thread, ours": f"{found['ours']:.0f} plies/s = {own:.0f} GFLOP/s: {of_sgemm:.0%} of sgemm (bar: 55 %), "
-        f"{own / found['bf16 gemm']:.0%} of bfloat16",
+        "one thread, products": f"sgemm {speed['sgemm']:.0f} GFLOP/s, bfloat16 {speed['bf16 gemm']:.0f} GFLOP/s",
+        "one thread, ours": f"{speed['ours']:.0f} plies/s = {own:.0f} GFLOP/s: {of_sgemm:.0%} of sgemm (bar: 55 %), "
+        f"{own / speed['bf16 gemm']:.0%} of bfloat16",
         "one thread, plain stack": f"{plain:.0f} plies/s in bfloat16, {plain32:.0f} in float32: "
-        f"ours {found['ours'] / plain:.2f} x and {found['ours'] / plain32:.2f} x (bar: 1 x)",
+        f"ours {speed['ours'] / plain:.2f} x and {speed['ours'] / plain32:.2f} x (bar: 1 x)",
         "all cores, products": f"sgemm {sgemm:.0f} GFLOP/s, bfloat16 {bf16:.0f} GFLOP/s",
         "all cores, bin/train": f"{whole:.0f} plies/s = {all_own:.0f} GFLOP/s: {all_own / sgemm:.0%} of sgemm, "
         f"{all_own / bf16:.0%} of bfloat16",

@@ -105,8 +105,8 @@ def program() -> tuple[str, tuple[str, ...]]:
     if launcher.is_file():
         return str(launcher), ()
     beside_python = Path(sys.executable).with_name("transcendence.exe" if os.name == "nt" else "transcendence")
-    found = str(beside_python) if beside_python.is_file() else shutil.which("transcendence")
-    return (found, ()) if found else (sys.executable, ("-P", "-m", "engine"))
+    path = str(beside_python) if beside_python.is_file() else shutil.which("transcendence")
+    return (path, ()) if path else (sys.executable, ("-P", "-m", "engine"))
 
 
 def client_lines(command: str, arguments: tuple[str, ...]) -> str:

@@ -89,10 +89,10 @@ def move_ids(moves: Iterable[chess.Move], turn: chess.Color) -> list[int]:
 
 def move_id(move: chess.Move, turn: chess.Color) -> int:
     """The id of ``move`` as the side ``turn`` sees it. Raises KeyError for a move outside the vocabulary (a drop, null)."""
-    found = -1 if move.drop else move_ids((move,), turn)[0]
-    if found < 0:
+    number = -1 if move.drop else move_ids((move,), turn)[0]
+    if number < 0:
         raise KeyError(f"expected a move from one square to another that a queen or a knight could make, got {move.uci()}")
-    return found
+    return number
 
 
 def board_codes(board: chess.Board, board_input: str, *, checks: bool = False) -> NDArray[np.uint16]:

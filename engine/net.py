@@ -257,8 +257,8 @@ def _info(facts: dict[str, str], path: Path, *, device: str, note: str) -> NetIn
 
 
 def _check_names(session: Any, path: Path, *, inputs: tuple[str, ...]) -> None:
-    for wanted, found in ((inputs, session.get_inputs()), (_OUTPUTS, session.get_outputs())):
-        names = tuple(sorted(value.name for value in found))
+    for wanted, ends in ((inputs, session.get_inputs()), (_OUTPUTS, session.get_outputs())):
+        names = tuple(sorted(value.name for value in ends))
         if names != tuple(sorted(wanted)):
             raise NetError(f"{path}: expected the graph's values {', '.join(sorted(wanted))}, found {', '.join(names)}")
 
@@ -268,9 +268,9 @@ def _check_shapes(session: Any, info: NetInfo) -> None:
     shapes = {value.name: value.shape for value in (*session.get_inputs(), *session.get_outputs())}
     cache = (info.layers, info.heads, info.head_width)
     for name in ("past_keys", "past_values", "keys", "values"):
-        found = tuple(shapes[name][axis] for axis in (0, 2, 4))
-        if found != cache:
-            raise NetError(f"{info.path}: {name} should have layers, heads, head width {cache} by its metadata, has {found}")
+        sizes = tuple(shapes[name][axis] for axis in (0, 2, 4))
+        if sizes != cache:
+            raise NetError(f"{info.path}: {name} should have layers, heads, head width {cache} by its metadata, has {sizes}")
     if shapes["logits"][-1] != MOVE_COUNT or shapes["wdl"][-1] != 3:
         raise NetError(
             f"{info.path}: expected {MOVE_COUNT} move logits and 3 for the result, found {shapes['logits']}, {shapes['wdl']}"

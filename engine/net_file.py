@@ -82,16 +82,16 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def digest(path: Path) -> str:
     """Sixteen hex digits of a net's file without the metadata: a dial that is written changes nothing. Raises NetError."""
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     try:
         with path.open("rb") as file:
             for number, begin, content, end in _fields(file):
                 if number != _METADATA:
                     file.seek(begin)
-                    found.update((end - content).to_bytes(8) + file.read(end - begin))
+                    sha.update((end - content).to_bytes(8) + file.read(end - begin))
     except _DAMAGE as error:
         raise _unreadable(path, error) from None
-    return found.hexdigest()[:16]
+    return sha.hexdigest()[:16]
 
 
 def _unreadable(path: Path, error: Exception) -> NetError:

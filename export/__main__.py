@@ -111,10 +111,10 @@ def training_summary(run: Path) -> dict[str, Any]:
         raise ConfigError(f"expected a training run with {RUN} and {METRICS} at {run}: {error}") from error
     validations = [line for line in lines if line["kind"] == "validation"]
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
-    told = to_dict(load_config(run / CONFIG))
+    settings = to_dict(load_config(run / CONFIG))
     began = {"init": facts["init"]} if "init" in facts else {}
     known = {key: facts[key] for key in _ABOUT}
-    return {**known, **began, "config": told, **last}
+    return {**known, **began, "config": settings, **last}
 
 
 if __name__ == "__main__":

@@ -225,10 +225,10 @@ def _place(net: Path, evidence: Path) -> str | None:
 
 
 def _time_in(speed: Path) -> str:
-    found = re.search(r"^time per move +(.+)$", _read(speed), re.MULTILINE)
-    if not found:
+    line = re.search(r"^time per move +(.+)$", _read(speed), re.MULTILINE)
+    if not line:
         raise ConfigError(f"expected a line 'time per move' of bin/transcendence --check in {speed}")
-    return found[1]
+    return line[1]
 
 
 def _json(path: Path) -> dict[str, Any]:

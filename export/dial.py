@@ -64,9 +64,9 @@ def read_dial(players: Path, ratings: Path) -> Dial:
     """The dial of the settings in ``players`` by the numbers in ``ratings``. Raises ConfigError."""
     try:
         settings = tomllib.loads(players.read_text(encoding="utf-8"))["player"]
-        found = {r["name"]: r for r in json.loads(ratings.read_text(encoding="utf-8"))["ratings"]}
+        by_name = {r["name"]: r for r in json.loads(ratings.read_text(encoding="utf-8"))["ratings"]}
         scales = {Scale[str(s["scale"]).upper()] for s in settings}
-        measured = [_measured(s, found) for s in settings]
+        measured = [_measured(s, by_name) for s in settings]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"expected settings in {players} and their ratings in {ratings}: {error!r}") from None
     if len(scales) != 1:
@@ -74,8 +74,8 @@ def read_dial(players: Path, ratings: Path) -> Dial:
     return Dial(rising(measured), int(scales.pop()))
 
 
-def _measured(setting: Mapping[str, Any], found: Mapping[str, Any]) -> Measured:
-    rated = found[setting["name"]]
+def _measured(setting: Mapping[str, Any], by_name: Mapping[str, Any]) -> Measured:
+    rated = by_name[setting["name"]]
     point = Point(round(float(rated["elo"]), 1), int(setting["rating"]), float(setting["temperature"]))
     return Measured(point, int(rated["games"]))
 

@@ -87,20 +87,20 @@ def from_half(game: Transcript) -> Transcript:
 
 
 def of_store(folder: Path, *, games: int, positions: int, blind: bool) -> list[Transcript]:
-    """Games of a token store, at least ``games`` of them with at least ``positions`` plies, where it has so many: held-out
+    """Games of a token store, at least ``games`` of them with at least ``positions`` plies, where it has so many: held_out-out
     ones, and others only where these are too few. A blind net gets those from the initial position. Raises ConfigError when
     there is none."""
-    store, found, plies = open_store(folder), list[Transcript](), 0
+    store, transcripts, plies = open_store(folder), list[Transcript](), 0
     for wanted in (True, False):
-        for shard, held in zip(store.shards, store.held_out(), strict=True):
-            for g in np.flatnonzero(held == wanted):
-                if len(found) >= games and plies >= positions:
-                    return found
+        for shard, held_out in zip(store.shards, store.held_out(), strict=True):
+            for g in np.flatnonzero(held_out == wanted):
+                if len(transcripts) >= games and plies >= positions:
+                    return transcripts
                 start = int(shard.games["start"][g])
                 moves = np.asarray(shard.moves[shard.offsets[g] : shard.offsets[g + 1]])
                 if len(moves) and not (blind and start >= 0):
-                    found.append(Transcript(moves, None if start < 0 else store.starts[start]))
+                    transcripts.append(Transcript(moves, None if start < 0 else store.starts[start]))
                     plies += len(moves)
-    if not found:
+    if not transcripts:
         raise ConfigError(f"expected games in {folder}, found none; leave out --store to verify on random games")
-    return found
+    return transcripts

@@ -74,24 +74,25 @@ def compare(fp32: Path, twin: Path, *, config: ModelConfig, games: Sequence[Tran
     return Fidelity(positions, nll[0] / positions, nll[1] / positions, agree / positions)
 
 
-def check(found: Fidelity | TwinMatch, path: Path) -> None:
+def check(result: Fidelity | TwinMatch, path: Path) -> None:
     """Raise NetError when the twin may not be shipped."""
-    if found.passes:
+    if result.passes:
         return
-    if isinstance(found, TwinMatch):
+    if isinstance(result, TwinMatch):
         raise NetError(
-            f"{path} is weaker than its fp32 twin beyond the error of the match: {summary(found)}; export without this twin"
+            f"{path} is weaker than its fp32 twin beyond the error of the match: {summary(result)}; export without this twin"
         )
     raise NetError(
         f"{path} strays too far from its fp32 twin: expected a move loss within {NLL_TOLERANCE} nats and the same best "
-        f"move in {AGREEMENT_FLOOR:.0%} of positions, got {found}; export without this twin"
+        f"move in {AGREEMENT_FLOOR:.0%} of positions, got {result}; export without this twin"
     )
 
 
 def summary(match: TwinMatch) -> str:
     """A match in a line."""
-    (low, high), found = match.difference.interval, match.difference
-    return f"{match.games} games, {found.score:.1%} of the points, Elo {found.elo:+.0f} (95 %: {low:+.0f} to {high:+.0f})"
+    low, high = match.difference.interval
+    elo = f"Elo {match.difference.elo:+.0f} (95 %: {low:+.0f} to {high:+.0f})"
+    return f"{match.games} games, {match.difference.score:.1%} of the points, {elo}"
 
 
 def play_twins(fp32: Path, twin: Path, *, games: int, threads: int) -> TwinMatch:
@@ -132,12 +133,12 @@ def play_twins(fp32: Path, twin: Path, *, games: int, threads: int) -> TwinMatch
 def scored(games: Sequence[dict[str, str]]) -> TwinMatch:
     """The match of ``twin`` from its results. Raises NetError where there are no two opening pairs."""
     scores = [Score(game["white"], game["black"], WHITE_POINTS[game["result"]], game["pair"]) for game in games]
-    found = difference(pentanomial(scores, "twin").tolist())
-    if found.pairs < 2:
+    twin_less_fp32 = difference(pentanomial(scores, "twin").tolist())
+    if twin_less_fp32.pairs < 2:
         raise NetError(
-            f"expected at least two opening pairs to tell a difference from chance, got {found.pairs}; play more games"
+            f"expected at least two opening pairs to tell a difference from chance, got {twin_less_fp32.pairs}; play more games"
         )
-    return TwinMatch(len(games), found)
+    return TwinMatch(len(games), twin_less_fp32)
 
 
 def _log_p(net: OnnxNet, game: Transcript) -> NDArray[np.float32]:

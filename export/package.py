@@ -84,16 +84,17 @@ def _proven(net: Net, fp32: Path, order: Order, *, games: Sequence[Transcript]) 
 
 
 def _twin(net: Net, fp32: Path, precision: str, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
-    """Make one twin beside ``fp32``; returns what its gates found. Raises NetError when one is shut."""
+    """Make one twin beside ``fp32``; returns what its gates fidelity. Raises NetError when one is shut."""
     twin = fp32.with_suffix(f".{precision}.onnx")
     TWINS[precision](fp32, twin)
-    found = compare(fp32, twin, config=net.config, games=games)
-    rise = found.move_nll - found.move_nll_fp32
+    fidelity = compare(fp32, twin, config=net.config, games=games)
+    rise = fidelity.move_nll - fidelity.move_nll_fp32
     _tell(
-        f"{precision}: move loss {rise:+.4f} nats, same best move in {found.top1_agreement:.1%} of {found.positions} positions"
+        f"{precision}: move loss {rise:+.4f} nats, same best move in {fidelity.top1_agreement:.1%} of "
+        f"{fidelity.positions} positions"
     )
-    check(found, twin)
-    report = _fidelity(found, precision)
+    check(fidelity, twin)
+    report = _fidelity(fidelity, precision)
     if precision == "int8" and order.match_games:
         _tell(f"{precision}: {order.match_games} games against fp32")
         played = play_twins(fp32, twin, games=order.match_games, threads=order.threads)
@@ -104,12 +105,19 @@ def _twin(net: Net, fp32: Path, precision: str, order: Order, *, games: Sequence
 
 
 def _match_facts(match: TwinMatch) -> dict[str, float]:
-    (low, high), found = match.difference.interval, match.difference
-    return {"games": match.games, "score": found.score, "error": found.error, "elo": found.elo, "low": low, "high": high}
+    (low, high), difference = match.difference.interval, match.difference
+    return {
+        "games": match.games,
+        "score": difference.score,
+        "error": difference.error,
+        "elo": difference.elo,
+        "low": low,
+        "high": high,
+    }
 
 
-def _fidelity(found: Fidelity, precision: str) -> dict[str, Any]:
-    facts = dataclasses.asdict(found)
+def _fidelity(fidelity: Fidelity, precision: str) -> dict[str, Any]:
+    facts = dataclasses.asdict(fidelity)
     return {("move_nll_" + precision if name == "move_nll" else name): value for name, value in facts.items()}
 
 

@@ -75,7 +75,7 @@ def verify(net: Net, path: Path, *, games: Sequence[Transcript]) -> Agreement:
     wanted = [_torch_answer(net, game) for game in inputs]
     onnx_net, blind = OnnxNet(path, config), config.board_input == "none"
     pairs = list(zip(inputs, wanted, strict=True))
-    found = Agreement(
+    agreement = Agreement(
         positions=sum(map(len, cut)),
         games=len(cut),
         prefill=max(_difference(_split(onnx_net, game, sizes=[len(want)]), want) for game, want in pairs),
@@ -84,9 +84,9 @@ def verify(net: Net, path: Path, *, games: Sequence[Transcript]) -> Agreement:
         rebased=None if blind else _by_engine(net, path, _long_games(games, context=config.context), beyond=config.context),
         fens=None if blind else _by_engine(net, path, [from_half(game) for game in cut[:_HALVES]], beyond=0),
     )
-    if not found.worst <= TOLERANCE:
-        raise NetError(f"{path} disagrees with the network it came from: expected logits within {TOLERANCE}, got {found}")
-    return found
+    if not agreement.worst <= TOLERANCE:
+        raise NetError(f"{path} disagrees with the network it came from: expected logits within {TOLERANCE}, got {agreement}")
+    return agreement
 
 
 @torch.inference_mode()
@@ -159,8 +159,10 @@ def _long_games(games: Sequence[Transcript], *, context: int) -> list[Transcript
     """Games well beyond the context: the longest ones, carried on by random moves; random games where all those were over."""
     random, plies = np.random.default_rng(1), context * 7 // 4
     longest = sorted(games, key=len, reverse=True)[:_LONG_GAMES]
-    found = [continued(game, plies=plies, random=random) for game in longest]
-    return [g for g in found if len(g) > context] or [g for g in random_games(8, plies=plies, seed=1) if len(g) > context]
+    games_beyond = [continued(game, plies=plies, random=random) for game in longest]
+    return [g for g in games_beyond if len(g) > context] or [
+        g for g in random_games(8, plies=plies, seed=1) if len(g) > context
+    ]
 
 
 def _by_engine(net: Net, path: Path, games: Sequence[Transcript], *, beyond: int) -> float:
@@ -192,11 +194,12 @@ def _rebased_answers(net: Net, game: Transcript) -> Iterator[Floats]:
         yield answers[ply - base]
 
 
-def _from_evaluation(found: Evaluation, turn: chess.Color, want: Floats) -> float:
+def _from_evaluation(evaluation: Evaluation, turn: chess.Color, want: Floats) -> float:
     """The largest difference of a legal move's logit, and of the result's probabilities."""
     odds = np.exp(want[MOVE_COUNT:].astype(np.float64) - want[MOVE_COUNT:].max())
     return max(
-        _difference(found.logits, want[move_ids(found.moves, turn)]), _difference(np.array(found.wdl), odds / odds.sum())
+        _difference(evaluation.logits, want[move_ids(evaluation.moves, turn)]),
+        _difference(np.array(evaluation.wdl), odds / odds.sum()),
     )
 
 

@@ -96,9 +96,9 @@ def bars(evidence: Evidence, name: str) -> str:
             ["rating falls as T rises to 1", "within errors", gain + (f", but {rises}" if rises else ""), _yes(checks["falls"])]
         )
         average = checks["average_minus_expert"]
-        told = "not known" if average is None else interval(average)
+        above = "not known" if average is None else interval(average)
         rows.append(
-            ["net at T=1 − best expert", "not above 0", told, _yes(average is not None and not checks["average_is_above"])]
+            ["net at T=1 − best expert", "not above 0", above, _yes(average is not None and not checks["average_is_above"])]
         )
     return markdown(head, rows)
 
@@ -109,11 +109,11 @@ def _yes(passed: bool) -> str:
 
 def experts(evidence: Evidence, population: str) -> str:
     """The experts' ratings in the pool with the net."""
-    found = [e for e in evidence.experiments() if e.population == population]
-    if not found:
+    arms = [e for e in evidence.experiments() if e.population == population]
+    if not arms:
         return NOT_RUN
     names = set(read_population(evidence.folder / population / "population.toml"))
-    rows = [[r["name"], f"{r['games']:,}", _rated(r)] for r in found[-1].values["ratings"] if r["name"] in names]
+    rows = [[r["name"], f"{r['games']:,}", _rated(r)] for r in arms[-1].values["ratings"] if r["name"] in names]
     return markdown(["expert", "games", "rating (95 %)"], rows)
 
 
@@ -139,11 +139,11 @@ def slope(evidence: Evidence, _: str) -> str:
 
 def human(evidence: Evidence, protocol: str) -> str:
     """Ratings by cap and temperature."""
-    found = evidence.caps(protocol)
-    if not found:
+    caps = evidence.caps(protocol)
+    if not caps:
         return NOT_RUN
-    curves = [dict(curve_of(values["ratings"], f"cap {values['notes']['cap']}")) for values in found]
-    head = ["temperature", *(f"cap {v['notes']['cap']}, {v['notes']['games']} games" for v in found)]
+    curves = [dict(curve_of(values["ratings"], f"cap {values['notes']['cap']}")) for values in caps]
+    head = ["temperature", *(f"cap {v['notes']['cap']}, {v['notes']['games']} games" for v in caps)]
     steps = sorted({t for curve in curves for t in curve})
     return markdown(head, [[f"{t:g}", *(_with_glicko(curve.get(t)) for curve in curves)] for t in steps])
 
@@ -173,13 +173,13 @@ def gains(evidence: Evidence, name: str) -> str:
     path = evidence.folder / name / "advantage.json"
     if not path.is_file():
         return NOT_RUN
-    return f"```text\n{advantage.table(advantage.from_json(read_json(path)))}\n```"
+    return f"```text\n{advantage.advantage_table(advantage.from_json(read_json(path)))}\n```"
 
 
 def boards(evidence: Evidence, name: str) -> str:
     """Pictures of example boards."""
-    found = sorted((evidence.folder / name / "boards").glob("*.svg"))
-    return "\n\n".join(f"![{path.stem}]({_link(evidence, path)})" for path in found) or NOT_RUN
+    pictures = sorted((evidence.folder / name / "boards").glob("*.svg"))
+    return "\n\n".join(f"![{path.stem}]({_link(evidence, path)})" for path in pictures) or NOT_RUN
 
 
 def picture(evidence: Evidence, name: str) -> str:
@@ -203,9 +203,9 @@ def settings(evidence: Evidence, _: str) -> str:
 
 def surprises(evidence: Evidence, _: str) -> str:
     """Where the verdict is not what theory says."""
-    found = [e for e in evidence.experiments() if e.population in EXPECTED]
-    other = [e for e in found if e.values["verdict"] != EXPECTED[e.population]]
-    if not found:
+    expected = [e for e in evidence.experiments() if e.population in EXPECTED]
+    other = [e for e in expected if e.values["verdict"] != EXPECTED[e.population]]
+    if not expected:
         return NOT_RUN
     lines = [f'- *{e.name}*: expected "{EXPECTED[e.population]}", found {verdict(evidence, e.name)}' for e in other]
     return "\n".join(lines) or "None: every verdict is the expected one."

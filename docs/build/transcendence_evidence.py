@@ -58,9 +58,13 @@ class Evidence:
 
     def experiments(self) -> list[Experiment]:
         """All verdicts, the three populations first, then by name, numbers in it by their size."""
-        found = [Experiment(str(path.parent.relative_to(self.folder)), read_json(path)) for path in self._all("verdict.json")]
+        experiments = [
+            Experiment(str(path.parent.relative_to(self.folder)), read_json(path)) for path in self._all("verdict.json")
+        ]
         order = list(EXPECTED)
-        return sorted(found, key=lambda e: (order.index(e.population) if e.population in order else len(order), _parts(e.name)))
+        return sorted(
+            experiments, key=lambda e: (order.index(e.population) if e.population in order else len(order), _parts(e.name))
+        )
 
     def experiment(self, name: str) -> Experiment | None:
         """One of them."""
@@ -68,8 +72,8 @@ class Evidence:
 
     def slope(self) -> list[tuple[float, Experiment]]:
         """Share of random moves and what came of it, for the populations named noise-…"""
-        found = [(self._noise(e.population), e) for e in self.experiments() if e.population.startswith("noise-")]
-        return sorted(found, key=lambda point: point[0])
+        points = [(self._noise(e.population), e) for e in self.experiments() if e.population.startswith("noise-")]
+        return sorted(points, key=lambda point: point[0])
 
     def _noise(self, population: str) -> float:
         players = read_population(self.folder / population / "population.toml").values()
@@ -78,8 +82,8 @@ class Evidence:
 
     def caps(self, protocol: str) -> list[dict[str, Any]]:
         """The human arm's nets by rating cap, by ``ours`` or the ``paper``'s protocol."""
-        found = [read_json(path) for path in self._all(f"{protocol}.json") if path.parent.name.startswith("cap-")]
-        return sorted(found, key=lambda values: int(values["notes"]["cap"]))
+        nets = [read_json(path) for path in self._all(f"{protocol}.json") if path.parent.name.startswith("cap-")]
+        return sorted(nets, key=lambda values: int(values["notes"]["cap"]))
 
     def _all(self, name: str) -> list[Path]:
         return sorted(self.folder.glob(f"*/*/{name}"))
@@ -103,8 +107,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def curve_of(ratings: Sequence[dict[str, Any]], net: str) -> list[tuple[float, dict[str, Any]]]:
     """Temperatures of a net with their ratings, lowest first; those without a rating are left out."""
-    found = [(at[1], r) for r in ratings if (at := temperature_of(r["name"])) and at[0] == net and r["elo"] is not None]
-    return sorted(found, key=lambda point: point[0])
+    points = [(at[1], r) for r in ratings if (at := temperature_of(r["name"])) and at[0] == net and r["elo"] is not None]
+    return sorted(points, key=lambda point: point[0])
 
 
 def temperature_name(player: str) -> str:

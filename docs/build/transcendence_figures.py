@@ -48,18 +48,18 @@ def _axes(width: float = 8.0, height: float = 4.4) -> tuple[Figure, Any]:
 
 def _verdicts(evidence: Evidence) -> Figure | None:
     """Net - best expert with its interval, an experiment a line."""
-    found = [e for e in evidence.experiments() if e.values["elo"] is not None]
-    if not found:
+    measured = [e for e in evidence.experiments() if e.values["elo"] is not None]
+    if not measured:
         return None
-    figure, axes = _axes(height=1.4 + 0.45 * len(found))
-    for place, e in enumerate(reversed(found)):
+    figure, axes = _axes(height=1.4 + 0.45 * len(measured))
+    for place, e in enumerate(reversed(measured)):
         low, high = _bounds(e)
         colour = _COLOURS[e.values["verdict"]]
         axes.plot([low, high], [place, place], "-", color=colour, linewidth=3)
         axes.plot(e.values["elo"], place, "o", color=colour)
         axes.annotate(e.values["verdict"], (high, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
     axes.axvline(0, color="0.3", linewidth=0.8)
-    axes.set_yticks(range(len(found)), [e.name for e in reversed(found)])
+    axes.set_yticks(range(len(measured)), [e.name for e in reversed(measured)])
     axes.set(xlabel="net at temperature 0.001 minus its best expert, head to head (Elo, 95 %)")
     axes.margins(x=0.2, y=0.2)
     axes.grid(axis="x", alpha=0.3)
@@ -73,13 +73,13 @@ def _bounds(e: Experiment) -> tuple[float, float]:
 
 def _temperature(evidence: Evidence) -> Figure | None:
     """Rating minus the best expert's by temperature, a line a net of the three populations."""
-    found = [e for e in evidence.experiments() if e.curve and e.best and e.best["elo"] is not None]
-    found = [e for e in found if not e.population.startswith("noise-")]
-    if not found:
+    measured = [e for e in evidence.experiments() if e.curve and e.best and e.best["elo"] is not None]
+    measured = [e for e in measured if not e.population.startswith("noise-")]
+    if not measured:
         return None
     figure, axes = _axes()
-    steps = sorted({t for e in found for t, _ in e.curve})
-    for i, e in enumerate(found):
+    steps = sorted({t for e in measured for t, _ in e.curve})
+    for i, e in enumerate(measured):
         base = e.best["elo"] if e.best else 0.0
         _band(axes, [(steps.index(t), r) for t, r in e.curve], base=base, colour=f"C{i % 10}", label=e.name)
     axes.axhline(0, color="0.3", linewidth=0.8)
@@ -124,8 +124,8 @@ def _noise(evidence: Evidence) -> Figure | None:
 
 def _caps(evidence: Evidence) -> Figure | None:
     """The human arm: rating by temperature for each cap, by our protocol."""
-    found = evidence.caps("ours")
-    curves = {v["notes"]["cap"]: curve_of(v["ratings"], f"cap {v['notes']['cap']}") for v in found}
+    caps = evidence.caps("ours")
+    curves = {v["notes"]["cap"]: curve_of(v["ratings"], f"cap {v['notes']['cap']}") for v in caps}
     steps = sorted({t for curve in curves.values() for t, _ in curve})
     if not steps:
         return None

@@ -77,7 +77,7 @@ class Evaluator:
         """
         for request in requests:
             self._check(request.board)
-        found: list[Evaluation | None] = [None] * len(requests)
+        evaluations_by_request: list[Evaluation | None] = [None] * len(requests)
         questions = [b""] * len(requests)
         first: dict[bytes, int] = {}  # who asks each question of the net
         asked: list[_Asked] = []
@@ -85,8 +85,8 @@ class Evaluator:
             for i in numbers:
                 requests[i].cache.follow(requests[i].board, requests[i].players)
                 questions[i] = requests[i].cache.question()
-                found[i] = self._remembered.get(questions[i])
-                if found[i] is None:
+                evaluations_by_request[i] = self._remembered.get(questions[i])
+                if evaluations_by_request[i] is None:
                     first.setdefault(questions[i], i)
             asked += self._ask(requests, [i for i in numbers if first.get(questions[i]) == i])
         legal = {i: tuple(requests[i].board.legal_moves) for call in asked for i in call.numbers}  # while the net is at work
@@ -94,11 +94,11 @@ class Evaluator:
             outputs = call.outputs()
             for i, row, new in zip(call.numbers, call.rows, call.lengths, strict=True):
                 answer = outputs.logits[row, new - 1], outputs.wdl[row, new - 1]
-                evaluation = found[i] = evaluation_of(legal[i], requests[i].board.turn, *answer)
+                evaluation = evaluations_by_request[i] = evaluation_of(legal[i], requests[i].board.turn, *answer)
                 self._remembered.put(questions[i], evaluation)
         for call in asked:  # only now is no call reading a shelf
             _keep(call, requests)
-        answers = (found[first.get(questions[i], i)] for i in range(len(requests)))
+        answers = (evaluations_by_request[first.get(questions[i], i)] for i in range(len(requests)))
         return [evaluation for evaluation in answers if evaluation is not None]
 
     def _check(self, board: chess.Board) -> None:

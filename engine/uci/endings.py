@@ -39,18 +39,18 @@ class Tables:
 
     @classmethod
     def open(cls, folders: str) -> Tables:
-        """The tables in ``folders``, separated as in PATH. Raises OptionError where none is found."""
+        """The tables in ``folders``, separated as in PATH. Raises OptionError where none is tables."""
         tablebase = chess.syzygy.Tablebase()
-        found: list[str] = []
+        tables: list[str] = []
         for folder in folders.split(os.pathsep):
             try:
                 tablebase.add_directory(folder)
-                found += [path.stem for path in Path(folder).glob("*.rtbw")]
+                tables += [path.stem for path in Path(folder).glob("*.rtbw")]
             except OSError as error:
                 raise OptionError(f"option SyzygyPath: cannot read {folder} ({error}); the net plays endings") from None
-        if not found:
+        if not tables:
             raise OptionError(f"option SyzygyPath: no tables (*.rtbw) in {folders}; the net plays endings")
-        return cls(tablebase, largest=max(len(name) - 1 for name in found))
+        return cls(tablebase, largest=max(len(name) - 1 for name in tables))
 
     def probe(self, board: chess.Board) -> Ending | None:
         """What the tables say; None for a position they do not hold."""

@@ -81,5 +81,5 @@ def folder_games(folders: Sequence[Path]) -> list[Played]:
 
 
 def _games_of(path: Path, *, first: int) -> list[Played]:
-    found = sorted(read_results(path), key=lambda game: game.number)  # Glicko-2 depends on the order
-    return [replace(game, number=first + i, pair=f"{path.parent.name}/{game.pair}") for i, game in enumerate(found)]
+    games = sorted(read_results(path), key=lambda game: game.number)  # Glicko-2 depends on the order
+    return [replace(game, number=first + i, pair=f"{path.parent.name}/{game.pair}") for i, game in enumerate(games)]

@@ -145,12 +145,12 @@ def _measured(options: SanityOptions, hero: NetPlayer, others: Mapping[str, Play
 def _positions(options: SanityOptions, matches: Sequence[Played]) -> sanity_study.Positions:
     """Of a file, or of matches and then kept in the folder; at most as many as were asked for."""
     if options.positions or not matches:
-        found = sanity_study.sorted_out(boards.read_examples(_file(options)))
-        return sanity_study.Positions(found.mates[: options.mates], found.ahead[: options.ahead])
+        positions = sanity_study.sorted_out(boards.read_examples(_file(options)))
+        return sanity_study.Positions(positions.mates[: options.mates], positions.ahead[: options.ahead])
     mates = sanity_study.mate_positions(matches, count=options.mates, seed=options.nets.seed)
-    found = sanity_study.Positions(mates, _judged(matches, count=options.ahead, seed=options.nets.seed))
-    write_text(options.out / "positions.txt", sanity_study.as_text(found))
-    return found
+    positions = sanity_study.Positions(mates, _judged(matches, count=options.ahead, seed=options.nets.seed))
+    write_text(options.out / "positions.txt", sanity_study.as_text(positions))
+    return positions
 
 
 def _file(options: SanityOptions) -> Path:
@@ -178,12 +178,12 @@ def _judged(games: Sequence[Played], *, count: int, seed: int) -> list[chess.Boa
         raise MatchError(f"expected Stockfish to judge positions: it {failure}") from None
 
 
-def _readable(hero: NetPlayer, found: sanity_study.Positions) -> sanity_study.Positions:
+def _readable(hero: NetPlayer, positions: sanity_study.Positions) -> sanity_study.Positions:
     """A blind net knows positions only by their games from the initial position."""
     if not hero.evaluator.net.info.blind:
-        return found
+        return positions
     return sanity_study.Positions(
-        *([board for board in part if board.root().fen() == chess.STARTING_FEN] for part in (found.mates, found.ahead))
+        *([board for board in part if board.root().fen() == chess.STARTING_FEN] for part in (positions.mates, positions.ahead))
     )
 
 
@@ -199,14 +199,14 @@ def _endgames(options: SanityOptions, hero: NetPlayer) -> dict[str, list[chess.B
 
 def _moves(hero: NetPlayer, positions: Sequence[chess.Board]) -> list[chess.Move]:
     """As the hero would play at the board, repetitions avoided, in batches."""
-    found: list[chess.Move] = []
+    moves: list[chess.Move] = []
     for begin in range(0, len(positions), _BATCH):
         numbers = range(begin, min(begin + _BATCH, len(positions)))
         answers = hero.moves([Turn(i, positions[i]) for i in numbers])
-        found += [move for move in answers if not isinstance(move, Forfeit)]  # a net gives none
+        moves += [move for move in answers if not isinstance(move, Forfeit)]  # a net gives none
         for i in numbers:
             hero.forget(i)
-    return found
+    return moves
 
 
 def _played(
@@ -289,7 +289,7 @@ def _description(player: Player) -> str:
 
 
 def _write(out: Path, rows: Sequence[sanity_study.Row], notes: Mapping[str, object]) -> str:
-    text = sanity_study.table(rows, notes)
+    text = sanity_study.sanity_table(rows, notes)
     write_text(out / "sanity.json", json.dumps(sanity_study.as_json(rows, notes), indent=1) + "\n")
     write_text(out / "sanity.txt", text + "\n")
     return text

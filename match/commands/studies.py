@@ -34,11 +34,11 @@ def evaluate(player: NetPlayer, positions: Sequence[chess.Board]) -> list[Evalua
     """What the net makes of each position, with its game and the player's rating."""
     evaluator = player.evaluator
     players = Players(player.rating, player.rating, player.scale if player.rating else 0)
-    found: list[Evaluation] = []
+    evaluations: list[Evaluation] = []
     for begin in range(0, len(positions), _BATCH):
         part = positions[begin : begin + _BATCH]
-        found += evaluator.evaluate([Request(board, evaluator.new_game(), players) for board in part])
-    return found
+        evaluations += evaluator.evaluate([Request(board, evaluator.new_game(), players) for board in part])
+    return evaluations
 
 
 def add_advantage_options(options: argparse.ArgumentParser) -> None:
@@ -68,14 +68,14 @@ def advantage(arguments: argparse.Namespace) -> None:
     player = factory_of(net_options(arguments)).net(arguments.net, 1.0)
     states = advantage_study.draw_states(read_results(path), count=arguments.states, seed=arguments.seed)
     rewards = _judged(states, stockfish, limit=arguments.limit, workers=arguments.workers)
-    found = advantage_study.measure(evaluate(player, states), rewards, advantage_study.TEMPERATURES)
+    measured = advantage_study.measure(evaluate(player, states), rewards, advantage_study.TEMPERATURES)
     notes = {"net": player.evaluator.net.info.name, "limit": arguments.limit, "seed": arguments.seed}
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_text(arguments.out / "advantage.json", json.dumps(advantage_study.as_json(found, **notes)) + "\n")
-    write_text(arguments.out / "advantage.txt", advantage_study.table(found) + "\n")
-    print(advantage_study.table(found))
+    write_text(arguments.out / "advantage.json", json.dumps(advantage_study.as_json(measured, **notes)) + "\n")
+    write_text(arguments.out / "advantage.txt", advantage_study.advantage_table(measured) + "\n")
+    print(advantage_study.advantage_table(measured))
     if has_matplotlib(without="no figure"):
-        (arguments.out / "advantage.png").write_bytes(advantage_study.figure(found))
+        (arguments.out / "advantage.png").write_bytes(advantage_study.figure(measured))
 
 
 def _judged(states: Sequence[chess.Board], stockfish: str, *, limit: str, workers: int) -> list[dict[chess.Move, float]]:

@@ -100,9 +100,9 @@ def run(arguments: argparse.Namespace) -> None:
 def find_runner(wanted: str | None) -> str:
     """The program to run. Raises MatchError, saying where to get one, when there is none."""
     for name in [wanted] if wanted else RUNNERS:
-        found = shutil.which(name)
-        if found:
-            return str(Path(found).absolute())
+        path = shutil.which(name)
+        if path:
+            return str(Path(path).absolute())
     raise MatchError(f"expected {wanted or ' or '.join(RUNNERS)}, found no such program; {_INSTALL}")
 
 

@@ -94,8 +94,8 @@ def _check_settings(path: Path, settings: Mapping[str, Any] | None) -> None:
     now = json.loads(text)
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
     if changed:
-        told = "; ".join(f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}" for key in changed)
-        raise MatchError(f"{path.parent} holds a match with other settings ({told}); give --out another folder")
+        changes = "; ".join(f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}" for key in changed)
+        raise MatchError(f"{path.parent} holds a match with other settings ({changes}); give --out another folder")
 
 
 def _short(value: object) -> str:

@@ -69,13 +69,13 @@ def find_stockfish() -> str | None:
 
 
 def resolve(words: Sequence[str]) -> tuple[str, ...]:
-    """The command with its program found. Raises MatchError when there is no such program."""
+    """The command with its program path. Raises MatchError when there is no such program."""
     program = words[0] if words else ""
-    found = find_stockfish() if program == "stockfish" else shutil.which(program)
-    if found is None:
+    path = find_stockfish() if program == "stockfish" else shutil.which(program)
+    if path is None:
         how = INSTALL_STOCKFISH if program == "stockfish" else "give its path, or a name that the PATH knows"
         raise MatchError(f"expected a UCI engine behind {program!r}, found no such program; {how}")
-    return (str(Path(found).absolute()), *words[1:])
+    return (str(Path(path).absolute()), *words[1:])
 
 
 class _Watchdog:

@@ -71,4 +71,4 @@ class NetPlayer:
 def moves_together(asked: Sequence[tuple[NetPlayer, Turn]]) -> list[chess.Move | Forfeit]:
     """Moves of players with the same net, at whatever temperatures, in one batch: a sweep's batches stay large."""
     evaluations = asked[0][0].evaluator.evaluate([player._request(turn) for player, turn in asked])
-    return [player._choose(turn, found) for (player, turn), found in zip(asked, evaluations, strict=True)]
+    return [player._choose(turn, evaluation) for (player, turn), evaluation in zip(asked, evaluations, strict=True)]

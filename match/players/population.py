@@ -421,9 +421,9 @@ def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
 
 def distinct(players: Sequence[Player]) -> dict[str, Player]:
     """Players by name. Raises MatchError when two have the same."""
-    found: dict[str, Player] = {}
+    by_name: dict[str, Player] = {}
     for player in players:
-        if player.name in found:
+        if player.name in by_name:
             raise MatchError(f"two players are called {player.name!r}; give one of them another name in a population file")
-        found[player.name] = player
-    return found
+        by_name[player.name] = player
+    return by_name

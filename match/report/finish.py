@@ -65,7 +65,7 @@ def rating_parts(ratings: Sequence[Rating], scores: Sequence[Score]) -> list[str
     """The table of ratings, and what it says of scale and method."""
     glicko = glicko_column(scores)
     notes = [tables.scale(ratings), *([tables.GLICKO_NOTE] if glicko else [])]
-    return [tables.table(ratings, glicko), "\n".join(notes)]
+    return [tables.ratings_table(ratings, glicko), "\n".join(notes)]
 
 
 def glicko_column(scores: Sequence[Score]) -> dict[str, Glicko]:

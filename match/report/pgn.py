@@ -201,7 +201,7 @@ def _game(tags: Mapping[str, str], lines: Sequence[str]) -> Iterator[PgnGame]:
 def scores(games: Sequence[PgnGame]) -> list[Score]:
     """Results with their pairs: by our own tag, else two games of the same players and start with colours reversed, by
     round first and then in the order of the file."""
-    found: list[Score] = []
+    paired: list[Score] = []
     waiting: dict[tuple[str, ...], list[int]] = {}
     for game in games:
         if game.points is None:
@@ -211,31 +211,31 @@ def scores(games: Sequence[PgnGame]) -> list[Score]:
         if not pair:
             begin = (game.tags.get("FEN", ""), game.tags.get("Round", "").split(".")[0])
             partners = waiting.get((black, white, *begin), [])
-            number = partners.pop(0) if partners else len(found)
-            if number == len(found):
+            number = partners.pop(0) if partners else len(paired)
+            if number == len(paired):
                 waiting.setdefault((white, black, *begin), []).append(number)
             pair = f"file {number}"
-        found.append(Score(white, black, game.points, pair))
-    return _pair_leftovers(found, games)
+        paired.append(Score(white, black, game.points, pair))
+    return _pair_leftovers(paired, games)
 
 
-def _pair_leftovers(found: list[Score], games: Sequence[PgnGame]) -> list[Score]:
+def _pair_leftovers(paired: list[Score], games: Sequence[PgnGame]) -> list[Score]:
     """Games that found no partner in their round: by start alone, for programs that number every game."""
     finished = [game for game in games if game.points is not None]
     sizes: dict[str, int] = {}
-    for score in found:
+    for score in paired:
         sizes[score.pair] = sizes.get(score.pair, 0) + 1
     waiting: dict[tuple[str, ...], list[int]] = {}
-    for i, (score, game) in enumerate(zip(found, finished, strict=True)):
+    for i, (score, game) in enumerate(zip(paired, finished, strict=True)):
         if "Pair" in game.tags or sizes[score.pair] > 1:
             continue
         begin = game.tags.get("FEN", "")
         partners = waiting.get((score.black, score.white, begin), [])
         if partners:
-            found[i] = Score(score.white, score.black, score.points, found[partners.pop(0)].pair)
+            paired[i] = Score(score.white, score.black, score.points, paired[partners.pop(0)].pair)
         else:
             waiting.setdefault((score.white, score.black, begin), []).append(i)
-    return found
+    return paired
 
 
 def unique_games(games: Sequence[PgnGame]) -> int:

@@ -50,9 +50,9 @@ def _png(figure: Figure) -> bytes:
 def _rating_by_temperature(ratings: Sequence[Rating]) -> bytes | None:
     by_net: dict[str, list[tuple[float, Rating]]] = {}
     for r in ratings:
-        found = temperature_of(r.name)
-        if found and not math.isnan(r.elo):
-            by_net.setdefault(found[0], []).append((found[1], r))
+        name_and_temperature = temperature_of(r.name)
+        if name_and_temperature and not math.isnan(r.elo):
+            by_net.setdefault(name_and_temperature[0], []).append((name_and_temperature[1], r))
     if not by_net:
         return None
     figure, axes = _axes()
@@ -105,24 +105,24 @@ def _reference_lines(axes: Any, ratings: Sequence[Rating]) -> None:
 
 def _score_by_level(games: Sequence[Played]) -> bytes | None:
     results = cross_scores([game.score() for game in games])
-    found: dict[str, list[tuple[int, float, float]]] = {}
+    by_player: dict[str, list[tuple[int, float, float]]] = {}
     for (name, other), counter in results.items():
         level = _LEVEL.match(other)
         if level and not _LEVEL.match(name):
             n = sum(counter.values())
             share = (counter[1.0] + counter[0.5] / 2) / n
             variance = sum(c * (points - share) ** 2 for points, c in counter.items()) / n
-            found.setdefault(name, []).append((int(level[1]), share, 1.96 * math.sqrt(variance / n)))
-    if not found:
+            by_player.setdefault(name, []).append((int(level[1]), share, 1.96 * math.sqrt(variance / n)))
+    if not by_player:
         return None
     figure, axes = _axes()
-    for i, (name, points) in enumerate(sorted(found.items())):
+    for i, (name, points) in enumerate(sorted(by_player.items())):
         points.sort()
-        x = [level + (i - len(found) / 2) * 0.04 for level, _, _ in points]
+        x = [level + (i - len(by_player) / 2) * 0.04 for level, _, _ in points]
         axes.errorbar(x, [100 * p for _, p, _ in points], [100 * e for _, _, e in points], fmt="o-", capsize=2, label=name)
     axes.axhline(50, color="0.5", linewidth=0.8)
     axes.set(xlabel="Stockfish Skill Level", ylabel="score (%), bars: 95 %", title="Score by level", ylim=(-3, 103))
-    axes.set_xticks(sorted({level for points in found.values() for level, _, _ in points}))
+    axes.set_xticks(sorted({level for points in by_player.values() for level, _, _ in points}))
     axes.legend(loc="best", fontsize=8)
     axes.grid(alpha=0.3)
     return _png(figure)

@@ -41,7 +41,7 @@ def scale(ratings: Sequence[Rating]) -> str:
     return METHOD + intervals + (POOL_SCALE if not anchors else STOCKFISH_SCALE if stockfish else OTHER_SCALE)
 
 
-def table(ratings: Sequence[Rating], glicko: Mapping[str, Glicko] | None = None) -> str:
+def ratings_table(ratings: Sequence[Rating], glicko: Mapping[str, Glicko] | None = None) -> str:
     """One line a player, best first. LOS is the likelihood of being stronger than the next one."""
     width = max([len(r.name) for r in ratings] + [6])
     head = f"{'player':{width}}  {'games':>5}  {'points':>7}  {'score':>6}  {'rating':>7}  {'95 % interval':<18}  {'LOS':>5}"
@@ -85,11 +85,11 @@ def _los(r: Rating) -> str:
 
 def cross_scores(scores: Sequence[Score]) -> dict[tuple[str, str], Counter[float]]:
     """How often each player took 1, 1/2 and 0 points from each other one."""
-    found: dict[tuple[str, str], Counter[float]] = {}
+    results: dict[tuple[str, str], Counter[float]] = {}
     for s in scores:
-        found.setdefault((s.white, s.black), Counter())[s.points] += 1
-        found.setdefault((s.black, s.white), Counter())[1 - s.points] += 1
-    return found
+        results.setdefault((s.white, s.black), Counter())[s.points] += 1
+        results.setdefault((s.black, s.white), Counter())[1 - s.points] += 1
+    return results
 
 
 def cross_table(scores: Sequence[Score], heroes: Sequence[str]) -> str:
@@ -114,17 +114,17 @@ def endings(games: Sequence[Played]) -> str:
     return "\n".join(lines)
 
 
-def head_to_head(a: str, b: str, found: Difference, test: Sprt | None = None) -> str:
+def head_to_head(a: str, b: str, difference: Difference, test: Sprt | None = None) -> str:
     """A against B: pairs, score, Elo difference, LOS and, where one runs, the test."""
-    low, high = found.interval
+    low, high = difference.interval
     text = (
-        f"{a} - {b}: {found.score:.1%} of the points, Elo {_signed(found.elo)} (95 %: {_signed(low)} to {_signed(high)}), "
-        f"LOS {found.superiority:.1%}\n"
-        f"{found.pairs} opening pairs with 0, 1/2, 1, 3/2, 2 points: {', '.join(map(str, found.counts))}"
+        f"{a} - {b}: {difference.score:.1%} of the points, "
+        f"Elo {_signed(difference.elo)} (95 %: {_signed(low)} to {_signed(high)}), LOS {difference.superiority:.1%}\n"
+        f"{difference.pairs} opening pairs with 0, 1/2, 1, 3/2, 2 points: {', '.join(map(str, difference.counts))}"
     )
     if test is None:
         return text
-    llr = float(test.llr(_array(found.counts)))
+    llr = float(test.llr(_array(difference.counts)))
     return (
         f"{text}\nSPRT [{test.elo0:g}, {test.elo1:g}], errors {test.alpha:g} and {test.beta:g}: LLR {llr:.2f} "
         f"({test.lower:.2f} to {test.upper:.2f}), verdict: {test.verdict(llr)}"

@@ -17,7 +17,7 @@ from match.statistics.verdict import MEANING, Gap, Temperatures, Verdict
 
 def as_text(verdict: Verdict) -> str:
     """The verdict with its numbers, as text."""
-    lines = [head_to_head(verdict.net, verdict.expert, verdict.found)]
+    lines = [head_to_head(verdict.net, verdict.expert, verdict.difference)]
     lines.append(f"verdict: {verdict.word} ({MEANING[verdict.word]})")
     if verdict.temperatures is not None:
         lines += _temperature_lines(verdict.temperatures)
@@ -33,26 +33,26 @@ def _temperature_lines(checks: Temperatures) -> list[str]:
     return [*lines, f"at temperature 1 the net is {above} the best expert: {_gap_text(checks.average)}"]
 
 
-def _gap_text(found: Gap | None) -> str:
-    return "not known" if found is None else f"{found.elo:+.0f} ({found.low:+.0f} to {found.high:+.0f})"
+def _gap_text(gap: Gap | None) -> str:
+    return "not known" if gap is None else f"{gap.elo:+.0f} ({gap.low:+.0f} to {gap.high:+.0f})"
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """All numbers behind the verdict, for a result file; infinite ones are null."""
-    low, high = verdict.found.interval
+    low, high = verdict.difference.interval
     checks = verdict.temperatures
     return {
         "verdict": verdict.word,
         "meaning": MEANING[verdict.word],
         "net": verdict.net,
         "expert": verdict.expert,
-        "games": 2 * verdict.found.pairs,
-        "pentanomial": list(verdict.found.counts),
-        "score": verdict.found.score,
-        "elo": _finite(verdict.found.elo),
+        "games": 2 * verdict.difference.pairs,
+        "pentanomial": list(verdict.difference.counts),
+        "score": verdict.difference.score,
+        "elo": _finite(verdict.difference.elo),
         "low": _finite(low),
         "high": _finite(high),
-        "superiority": verdict.found.superiority,
+        "superiority": verdict.difference.superiority,
         "temperatures": None
         if checks is None
         else {
@@ -72,13 +72,13 @@ def curve_as_json(ratings: Sequence[Rating], glicko: Mapping[str, Glicko], notes
     rated = [_rating_json(r) for r in ratings]
     for r in rated:
         if r["name"] in glicko:
-            found = glicko[r["name"]]
-            r["glicko"], r["glicko_error"] = round(found.rating, 1), round(1.96 * found.deviation, 1)
+            rating = glicko[r["name"]]
+            r["glicko"], r["glicko_error"] = round(rating.rating, 1), round(1.96 * rating.deviation, 1)
     return {"ratings": rated, "notes": dict(notes)}
 
 
-def _gap_json(found: Gap | None) -> dict[str, float | None] | None:
-    return None if found is None else {"elo": _finite(found.elo), "low": _finite(found.low), "high": _finite(found.high)}
+def _gap_json(gap: Gap | None) -> dict[str, float | None] | None:
+    return None if gap is None else {"elo": _finite(gap.elo), "low": _finite(gap.low), "high": _finite(gap.high)}
 
 
 def _rating_json(r: Rating) -> dict[str, Any]:

@@ -69,9 +69,9 @@ def _volatility(sigma: float, phi: float, v: float, *, delta: float) -> float:
 
 def paper_ratings(scores: Iterable[Score], levels: Mapping[str, float]) -> dict[str, Glicko]:
     """Every player that met one of ``levels`` (name to rating), rated game by game in the given order."""
-    found: dict[str, Glicko] = {}
+    ratings: dict[str, Glicko] = {}
     for s in scores:
         for name, other, points in ((s.white, s.black, s.points), (s.black, s.white, 1 - s.points)):
             if other in levels and name not in levels:
-                found[name] = update(found.get(name, Glicko()), [(Glicko(levels[other], 0.0), points)])
-    return found
+                ratings[name] = update(ratings.get(name, Glicko()), [(Glicko(levels[other], 0.0), points)])
+    return ratings

@@ -29,16 +29,16 @@ def tied(takers: Ints, givers: Ints, *, known: NDArray[np.bool_]) -> NDArray[np.
         seen = [False] * len(known)
         groups = [_reached(backward, [root], seen) for root in reversed(_by_leaving(forward)) if not seen[root]]
         group = max(groups, key=lambda group: (len(group), -min(group)))
-    found = np.zeros(len(known), np.bool_)
-    found[group] = True
-    return found
+    connected = np.zeros(len(known), np.bool_)
+    connected[group] = True
+    return connected
 
 
 def _neighbours(sources: Ints, targets: Ints, size: int) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in range(size)]
+    neighbours: list[list[int]] = [[] for _ in range(size)]
     for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
-        found[source].append(target)
-    return found
+        neighbours[source].append(target)
+    return neighbours
 
 
 def _reached(edges: Sequence[Sequence[int]], begin: Iterable[int], seen: list[bool]) -> list[int]:
@@ -93,14 +93,14 @@ class Edges:
     def gathered(self, pull: Floats) -> Floats:
         """(N + 1,) D' ``pull``, where (K,) numbers pull at the edges."""
         size = len(self.prior) - 1
-        found = np.bincount(self.white, pull, size) - np.bincount(self.black, pull, size)
-        return np.append(found, pull.sum())
+        sums = np.bincount(self.white, pull, size) - np.bincount(self.black, pull, size)
+        return np.append(sums, pull.sum())
 
     def noise(self, random: np.random.Generator) -> Floats:
         """(N + 1,) a normal draw whose covariance is the matrix, but for the players' priors."""
-        found = self.gathered(np.sqrt(self.weight) * random.standard_normal(len(self.weight)))
-        found[-1] += np.sqrt(self.prior[-1]) * random.standard_normal()
-        return found
+        draw = self.gathered(np.sqrt(self.weight) * random.standard_normal(len(self.weight)))
+        draw[-1] += np.sqrt(self.prior[-1]) * random.standard_normal()
+        return draw
 
     def solve(self, right: Floats, *, tolerance: float = 1e-4) -> Floats:
         """(N + 1,) the solution for a right side, by conjugate gradients with the matrix's diagonal as the measure."""

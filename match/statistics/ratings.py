@@ -165,9 +165,9 @@ class Pool:
         gradient = edges.gathered(pull.d[0])
         gradient[: len(self.fixed)][self.free] -= _WEAK * x[:-2]
         gradient[-1] -= _ADVANTAGE_PRECISION * x[-2]
-        found = edges.solve(gradient)
+        step = edges.solve(gradient)
         drawn = (pull.log_draw[0] - _WEAK * x[-1]) / (pull.log_draw_information[0] + _WEAK)
-        return np.concatenate([found[:-1][self.free], [found[-1], drawn]])
+        return np.concatenate([step[:-1][self.free], [step[-1], drawn]])
 
     def _d(self, x: Floats, fixed: Floats) -> Floats:
         """(R, K) d of each cell."""
@@ -306,16 +306,16 @@ def rate(
     best, samples, (low, high) = _fitted(games, fixed, among, resamples=resamples, seed=seed, progress=progress)
     played, points = _points(games, whole)
     bounds = _bounds(games, whole, among, best)
-    found: list[tuple[Rating, int]] = []
+    placed: list[tuple[Rating, int]] = []
     for i, name in enumerate(games.names):
         elo, interval = float(best.elo[i]), (float(low[i]), float(high[i]))
         if not math.isnan(fixed[i]):
             interval = (elo, elo)
         elif not among[i]:
             elo, interval = bounds.get(i, (math.nan, (-math.inf, math.inf)))
-        found.append((Rating(name, elo, *interval, int(played[i]), float(points[i]), not math.isnan(fixed[i])), i))
-    found.sort(key=lambda place: -place[0].elo if not math.isnan(place[0].elo) else math.inf)
-    return _with_superiority(found, samples, among)
+        placed.append((Rating(name, elo, *interval, int(played[i]), float(points[i]), not math.isnan(fixed[i])), i))
+    placed.sort(key=lambda place: -place[0].elo if not math.isnan(place[0].elo) else math.inf)
+    return _with_superiority(placed, samples, among)
 
 
 def is_resampled(free: int) -> bool:
@@ -384,11 +384,11 @@ def _centred(samples: Floats, fixed: Floats, among: NDArray[np.bool_]) -> Floats
     return samples if not np.isnan(fixed).all() else samples - samples[:, among].mean(axis=1, keepdims=True)
 
 
-def _with_superiority(found: Sequence[tuple[Rating, int]], samples: Floats, among: NDArray[np.bool_]) -> list[Rating]:
+def _with_superiority(placed: Sequence[tuple[Rating, int]], samples: Floats, among: NDArray[np.bool_]) -> list[Rating]:
     ratings = []
-    for place, (rating, i) in enumerate(found):
-        j = found[place + 1][1] if place + 1 < len(found) else -1
-        if j >= 0 and among[i] and among[j] and not (rating.anchored and found[place + 1][0].anchored):
+    for place, (rating, i) in enumerate(placed):
+        j = placed[place + 1][1] if place + 1 < len(placed) else -1
+        if j >= 0 and among[i] and among[j] and not (rating.anchored and placed[place + 1][0].anchored):
             above, level = (samples[:, i] > samples[:, j]).mean(), (samples[:, i] == samples[:, j]).mean()
             rating = replace(rating, superiority=float(above + level / 2))
         ratings.append(rating)

@@ -106,8 +106,8 @@ def difference(counts: Sequence[float]) -> Difference:
 
 def temperature_of(name: str) -> tuple[str, float] | None:
     """A net's name (with its evaluations a move, where it searches) and temperature, from a player's name."""
-    found = _TEMPERATURE.match(name)
+    match = _TEMPERATURE.match(name)
     try:
-        return (found[1] + (found[3] or ""), float(found[2])) if found else None
+        return (match[1] + (match[3] or ""), float(match[2])) if match else None
     except ValueError:
         return None

@@ -63,7 +63,7 @@ class Verdict:
 
     net: str
     expert: str
-    found: Difference
+    difference: Difference
     ratings: tuple[Rating, ...] = ()
     """Of the pool, best first; empty where no pool was played."""
     temperatures: Temperatures | None = None
@@ -74,17 +74,19 @@ class Verdict:
     def word(self) -> str:
         """One of MEANING: the sign of the interval, and nothing else. A draw-like result is undecided however many games
         were played; more games, not a wish, may decide it."""
-        low, high = self.found.interval
+        low, high = self.difference.interval
         return "transcends" if low > 0 else "does not transcend" if high < 0 else "undecided"
 
 
 def judge(match: Sequence[Score], *, net: str, expert: str, pool: Sequence[Rating] = ()) -> Verdict:
     """The verdict of the games between ``net`` and ``expert``. Raises MatchError where there are no opening pairs."""
     games = [s for s in match if {s.white, s.black} == {net, expert}]
-    found = difference(pentanomial(games, net).tolist())
-    if not found.pairs:
+    net_less_expert = difference(pentanomial(games, net).tolist())
+    if not net_less_expert.pairs:
         raise MatchError(f"expected complete opening pairs of {net!r} against {expert!r}, found none")
-    return Verdict(net, expert, found, tuple(pool), check_temperatures(pool, net=net, expert=expert) if pool else None)
+    return Verdict(
+        net, expert, net_less_expert, tuple(pool), check_temperatures(pool, net=net, expert=expert) if pool else None
+    )
 
 
 def the_two(match: Sequence[Score]) -> tuple[str, str]:
@@ -115,8 +117,8 @@ def check_temperatures(pool: Sequence[Rating], *, net: str, expert: str) -> Temp
 def curve_of(pool: Sequence[Rating], net: str) -> list[tuple[float, Rating]]:
     """The net's ratings by temperature, lowest temperature first."""
     name = (temperature_of(net) or (net, 0.0))[0]
-    found = [(at[1], r) for r in pool if (at := temperature_of(r.name)) and at[0] == name and math.isfinite(r.elo)]
-    return sorted(found, key=lambda point: point[0])
+    points = [(at[1], r) for r in pool if (at := temperature_of(r.name)) and at[0] == name and math.isfinite(r.elo)]
+    return sorted(points, key=lambda point: point[0])
 
 
 def gap(a: Rating, b: Rating) -> Gap:

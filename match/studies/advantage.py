@@ -81,10 +81,10 @@ def rewards_of(board: chess.Board, ask: AskLines) -> dict[chess.Move, float]:
     win/draw/loss, or not of every move."""
     count = board.legal_moves.count()
     lines = ask(board, count)
-    found = {chess.Move.from_uci(line.move): _points(line) for line in lines}
-    if len(found) != count:
-        raise MatchError(f"expected {count} lines with a move each, got {len(found)}, at {board.fen()}")
-    return found
+    rewards = {chess.Move.from_uci(line.move): _points(line) for line in lines}
+    if len(rewards) != count:
+        raise MatchError(f"expected {count} lines with a move each, got {len(rewards)}, at {board.fen()}")
+    return rewards
 
 
 def _points(line: EngineLine) -> float:
@@ -110,7 +110,7 @@ def measure(
     evaluations: Sequence[Evaluation], rewards: Sequence[Mapping[chess.Move, float]], temperatures: Sequence[float]
 ) -> Advantage:
     """What the net's moves are worth in the judged states."""
-    found = np.zeros((len(evaluations), len(temperatures)))
+    rewards_by_state = np.zeros((len(evaluations), len(temperatures)))
     tops = np.zeros((len(temperatures), len(_TOPS)))
     for s, (evaluation, reward) in enumerate(zip(evaluations, rewards, strict=True)):
         values = np.array([reward[move] for move in evaluation.moves])
@@ -118,9 +118,9 @@ def measure(
         places = np.array([rank[move] for move in evaluation.moves])
         for k, temperature in enumerate(temperatures):
             p = policy(evaluation, temperature=temperature)
-            found[s, k] = p @ values
+            rewards_by_state[s, k] = p @ values
             tops[k] += [p[places < top].sum() for top in _TOPS]
-    return Advantage(tuple(temperatures), found, tops / len(evaluations))
+    return Advantage(tuple(temperatures), rewards_by_state, tops / len(evaluations))
 
 
 def share_of_few(gains: Floats) -> float:
@@ -131,39 +131,39 @@ def share_of_few(gains: Floats) -> float:
     return float(few.sum()) / total if total > _NOTHING else math.nan
 
 
-def table(found: Advantage) -> str:
+def advantage_table(advantage: Advantage) -> str:
     """For people: rewards in percent of a point."""
-    S = len(found.rewards)
+    S = len(advantage.rewards)
     lines = [
         f"{S} states, one a game; reward = expected points of a move by Stockfish's win/draw/loss, in percent",
-        f"{'T':>6} {'reward':>7} {'gain over T=' + format(found.temperatures[-1], 'g'):>22} {'top 10 % have':>14} "
+        f"{'T':>6} {'reward':>7} {'gain over T=' + format(advantage.temperatures[-1], 'g'):>22} {'top 10 % have':>14} "
         f"{'gain':>6} {'lose':>6} {'top-1':>6} {'top-3':>6} {'top-5':>6}",
     ]
-    for k, temperature in enumerate(found.temperatures):
-        gains = found.rewards[:, k] - found.rewards[:, -1]
-        tops = " ".join(f"{share:6.1%}" for share in found.tops[k])
-        lines.append(f"{temperature:6g} {found.rewards[:, k].mean():7.2%} {_told_gain(gains)} {tops}")
+    for k, temperature in enumerate(advantage.temperatures):
+        gains = advantage.rewards[:, k] - advantage.rewards[:, -1]
+        tops = " ".join(f"{share:6.1%}" for share in advantage.tops[k])
+        lines.append(f"{temperature:6g} {advantage.rewards[:, k].mean():7.2%} {_gain_text(gains)} {tops}")
     return "\n".join(
         [*lines, "gain, lose: states where the difference is above 0.1 % of a point; intervals: 95 %, over states"]
     )
 
 
-def _told_gain(gains: Floats) -> str:
+def _gain_text(gains: Floats) -> str:
     error = 1.96 * gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
     if not gains.any():
         return f"{'':>22} {'':>14} {'':>6} {'':>6}"
     few = share_of_few(gains)
-    told = "" if math.isnan(few) else f"{few:.0%}"
+    carried = "" if math.isnan(few) else f"{few:.0%}"
     mean = f"{gains.mean():+.2%} +- {error:.2%}"
-    return f"{mean:>22} {told:>14} {np.mean(gains > _NOTHING):6.1%} {np.mean(gains < -_NOTHING):6.1%}"
+    return f"{mean:>22} {carried:>14} {np.mean(gains > _NOTHING):6.1%} {np.mean(gains < -_NOTHING):6.1%}"
 
 
-def as_json(found: Advantage, **notes: object) -> dict[str, Any]:
+def as_json(advantage: Advantage, **notes: object) -> dict[str, Any]:
     """Everything, for a result file."""
     return {
-        "temperatures": list(found.temperatures),
-        "tops": found.tops.round(5).tolist(),
-        "rewards": found.rewards.round(5).tolist(),
+        "temperatures": list(advantage.temperatures),
+        "tops": advantage.tops.round(5).tolist(),
+        "rewards": advantage.rewards.round(5).tolist(),
         "notes": notes,
     }
 
@@ -173,17 +173,17 @@ def from_json(values: Mapping[str, Any]) -> Advantage:
     return Advantage(tuple(values["temperatures"]), np.array(values["rewards"]), np.array(values["tops"]))
 
 
-def figure(found: Advantage) -> bytes:
+def figure(advantage: Advantage) -> bytes:
     """PNG: how the gain is distributed over states, and how few states carry it."""
     picture = new_figure(figsize=(9, 3.8), dpi=110, layout="constrained")
     left, right = picture.subplots(1, 2)
     edges = np.linspace(-30, 60, 61)
-    share = np.arange(1, len(found.rewards) + 1) / len(found.rewards) * 100
-    for k, temperature in enumerate(found.temperatures[:-1]):
-        gains = found.gains[:, k] * 100
+    share = np.arange(1, len(advantage.rewards) + 1) / len(advantage.rewards) * 100
+    for k, temperature in enumerate(advantage.temperatures[:-1]):
+        gains = advantage.gains[:, k] * 100
         left.hist(np.clip(gains, edges[0], edges[-1]), bins=edges, histtype="step", label=f"T={temperature:g}")
         right.plot(share, np.sort(gains)[::-1].cumsum() / len(gains), label=f"T={temperature:g}: {gains.mean():+.2f} in all")
-    left.set(yscale="log", xlabel=f"gain over T={found.temperatures[-1]:g}, % of a point", ylabel="states")
+    left.set(yscale="log", xlabel=f"gain over T={advantage.temperatures[-1]:g}, % of a point", ylabel="states")
     right.set(xlabel="states with the largest gains, %", ylabel="their part of the mean gain, % of a point")
     for axes in (left, right):
         axes.legend(fontsize=8)

@@ -49,14 +49,14 @@ def read_examples(path: Path = EXAMPLES) -> list[Example]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise MatchError(f"expected positions at {path}: {error.strerror or error}") from None
-    found = [
+    examples = [
         _example(line, f"{path}, line {number}")
         for number, line in enumerate(text.splitlines(), 1)
         if line.strip() and not line.startswith("#")
     ]
-    if not found:
+    if not examples:
         raise MatchError(f"expected positions in {path}, found none")
-    return found
+    return examples
 
 
 def _example(line: str, where: str) -> Example:

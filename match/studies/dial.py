@@ -67,7 +67,7 @@ def _show(net: Path, checked: Path | None, *, out: Path | None) -> None:
         print(population(net, dial), end="")
         return
     checks = read_checks(checked, dial)
-    text = table(checks)
+    text = check_table(checks)
     print(text)
     if out:
         write_text(out / "dial.txt", text + "\n")
@@ -94,10 +94,10 @@ def _name(elo: int, dial: Dial) -> str:
 
 
 def read_checks(path: Path, dial: Dial) -> list[Check]:
-    """What was found for each strength, rising. Raises MatchError."""
+    """What was measured for each strength, rising. Raises MatchError."""
     try:
-        found = {r["name"]: r for r in json.loads(path.read_text(encoding="utf-8"))["ratings"]}
-        return [_check(elo, dial, found[_name(elo, dial)]) for elo in strengths(dial)]
+        by_name = {r["name"]: r for r in json.loads(path.read_text(encoding="utf-8"))["ratings"]}
+        return [_check(elo, dial, by_name[_name(elo, dial)]) for elo in strengths(dial)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MatchError(f"expected ratings of the players that this command names in {path}: {error!r}") from None
 
@@ -110,7 +110,7 @@ def _check(elo: int, dial: Dial, rated: Mapping[str, Any]) -> Check:
     return Check(elo, setting.rating, setting.temperature, float(rated["elo"]), low, high)
 
 
-def table(checks: Sequence[Check]) -> str:
+def check_table(checks: Sequence[Check]) -> str:
     """The check as text."""
     lines = ["UCI_Elo input  temperature  rating  95 % interval    off by"]
     for c in checks:

@@ -140,14 +140,14 @@ def _one_a_game(
 ) -> list[chess.Board]:
     """Positions of different games are independent."""
     draws = np.random.default_rng(seed)
-    found: list[chess.Board] = []
+    picked: list[chess.Board] = []
     for i in draws.permutation(len(games)):
-        if len(found) == count:
+        if len(picked) == count:
             break
         board = pick(games[i], draws)
         if board is not None:
-            found.append(board)
-    return found
+            picked.append(board)
+    return picked
 
 
 def _own_moves(game: Played) -> Iterator[tuple[int, chess.Board, chess.Move]]:
@@ -162,16 +162,16 @@ def _own_moves(game: Played) -> Iterator[tuple[int, chess.Board, chess.Move]]:
 
 def sorted_out(examples: Sequence[Example]) -> Positions:
     """Positions of a file by the first word of their names. Raises MatchError for one that is not what its name says."""
-    found = Positions([], [])
+    positions = Positions([], [])
     for example in examples:
         kind = example.name.partition(" ")[0]
         if kind == MATE and mating_moves(example.board):
-            found.mates.append(example.board)
+            positions.mates.append(example.board)
         elif kind == AHEAD:
-            found.ahead.append(example.board)
+            positions.ahead.append(example.board)
         else:
             raise MatchError(f"expected a position '{MATE} N' with a mate in one or '{AHEAD} N', got {example.name!r}")
-    return found
+    return positions
 
 
 def as_text(positions: Positions) -> str:
@@ -199,12 +199,12 @@ def endgames(piece: chess.PieceType, *, count: int, seed: int) -> list[chess.Boa
     """Different positions of king and piece against king, either colour, either side to move, in which the game is not over and
     the lone king cannot take the piece."""
     draws = random.Random(f"endgames {seed} {piece}")
-    found: dict[str, chess.Board] = {}
-    while len(found) < count:
+    by_fen: dict[str, chess.Board] = {}
+    while len(by_fen) < count:
         board = _endgame(piece, draws)
         if board.is_valid() and not board.is_game_over() and not any(board.generate_legal_captures()):
-            found.setdefault(board.fen(), board)
-    return list(found.values())
+            by_fen.setdefault(board.fen(), board)
+    return list(by_fen.values())
 
 
 def _endgame(piece: chess.PieceType, draws: random.Random) -> chess.Board:
@@ -324,11 +324,11 @@ def has_another(board: chess.Board, evaluation: Evaluation) -> bool:
 
 def repeats_row(where: str, lead: Lead, evaluations: Sequence[Evaluation]) -> Row:
     """Positions brought about again without need, by moves of the hero while winning; evaluations of ``lead.repeated``."""
-    needless = [has_another(board, found) for (board, _), found in zip(lead.repeated, evaluations, strict=True)]
+    needless = [has_another(board, evaluation) for (board, _), evaluation in zip(lead.repeated, evaluations, strict=True)]
     return Row(f"moves ahead that repeat, {where}", Share(sum(needless), lead.moves))
 
 
-def table(rows: Sequence[Row], notes: Mapping[str, object]) -> str:
+def sanity_table(rows: Sequence[Row], notes: Mapping[str, object]) -> str:
     """For people."""
     width = max(len(row.name) for row in rows)
     lines = [f"{'':{width}}  {'share':>7}  {'95 % interval':>16}  {'n':>6}  moves to mate"]

@@ -51,8 +51,8 @@ def least_attackers(sides: Bits) -> NDArray[np.uint8]:
     bits = np.unpackbits(planes.view(np.uint8).reshape(*planes.shape, 8), axis=-1, bitorder="little")
     bits[1] <<= 1
     bits[2] <<= 2
-    found: NDArray[np.uint8] = bits[0] | bits[1] | bits[2]
-    return found
+    kinds: NDArray[np.uint8] = bits[0] | bits[1] | bits[2]
+    return kinds
 
 
 def _attacks_by_class(sides: Bits) -> tuple[Bits, Bits, Bits, Bits, Bits]:

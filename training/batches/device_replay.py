@@ -185,10 +185,10 @@ def _least_attackers(sides: Tensor) -> Tensor:
         _stepped(kings, ROOK_STEPS + BISHOP_STEPS),
     )
     places = torch.arange(64, device=sides.device)
-    found = torch.zeros((*classes[0].shape, 64), dtype=torch.int64, device=sides.device)
+    kinds = torch.zeros((*classes[0].shape, 64), dtype=torch.int64, device=sides.device)
     for value, bits in reversed(list(enumerate(classes, start=1))):  # the less valuable overwrite the more valuable
-        found = torch.where((bits[..., None] >> places) & 1 == 1, value, found)
-    return found
+        kinds = torch.where((bits[..., None] >> places) & 1 == 1, value, kinds)
+    return kinds
 
 
 def _king_codes(sides: Tensor) -> Tensor:

@@ -82,9 +82,9 @@ def start_of(fen: str) -> Start:
 def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[np.int64]]:
     """Per shard, the indices of the games to read. Raises DataError when none is left."""
     chosen = []
-    for shard, held in zip(store.shards, store.held_out(), strict=True):
+    for shard, held_out in zip(store.shards, store.held_out(), strict=True):
         games = shard.games
-        keep = held == validation
+        keep = held_out == validation
         keep &= np.diff(shard.offsets) > 0
         if data.max_rating:
             highest = np.maximum(games["white_elo"], games["black_elo"])
@@ -93,7 +93,7 @@ def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[
     if not sum(len(c) for c in chosen):
         split = "validation" if validation else "training"
         capped = f", rated at most {data.max_rating}," if data.max_rating else ""
-        needed = "; one game in a hundred is held out" if validation else ""
+        needed = "; one game in a hundred is held_out out" if validation else ""
         raise DataError(
             f"expected a game for {split} in {store.path}, found none among its {store.games:,} games{capped}{needed}; add "
             f"games{' or raise max_rating' if capped else ''}"

@@ -21,12 +21,11 @@ from training.data.pack import pack, unpack
 from training.data.pgn_out import game_text
 from training.data.rate import Rate
 from training.data.reading.archives import open_output
-from training.data.sources import known_sources
-from training.data.sources import table as table_of_sources
+from training.data.sources import known_sources, sources_table
 from training.data.store import RESULTS, TERMINATIONS, TIME_CLASSES, iterate, open_store
 from training.data.subset import Selection, copy
 from training.data.summary import describe
-from training.evaluation.diversity import DEFAULT_CAPS, draw, measure, table
+from training.evaluation.diversity import DEFAULT_CAPS, diversity_table, draw, measure
 
 
 def parser() -> argparse.ArgumentParser:
@@ -145,10 +144,10 @@ def _ingest(arguments: argparse.Namespace) -> int:
         fast=not arguments.slow,
     )
     report = ingest(arguments.games, arguments.out, job=job, processes=arguments.processes)
-    return _told(arguments.out, report)
+    return _finished(arguments.out, report)
 
 
-def _told(out: Path, report: Report) -> int:
+def _finished(out: Path, report: Report) -> int:
     print(f"{out}: {report.text()}")
     return 130 if report.stopped else int(bool(report.trouble))
 
@@ -159,7 +158,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _sources(arguments: argparse.Namespace) -> int:
-    print(table_of_sources(open_store(arguments.store), known_sources(arguments.sources)), end="", flush=True)
+    print(sources_table(open_store(arguments.store), known_sources(arguments.sources)), end="", flush=True)
     return 0
 
 
@@ -171,7 +170,7 @@ def _copy(arguments: argparse.Namespace) -> int:
         max_per_source=arguments.max_per_source,
         seed=arguments.seed,
     )
-    return _told(arguments.out, copy([open_store(path) for path in arguments.stores], arguments.out, selection))
+    return _finished(arguments.out, copy([open_store(path) for path in arguments.stores], arguments.out, selection))
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -191,7 +190,7 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 
 def _unpack(arguments: argparse.Namespace) -> int:
-    return _told(arguments.out, unpack(arguments.parts, arguments.out))
+    return _finished(arguments.out, unpack(arguments.parts, arguments.out))
 
 
 def _diversity(arguments: argparse.Namespace) -> int:
@@ -205,7 +204,7 @@ def _diversity(arguments: argparse.Namespace) -> int:
         games=arguments.games,
         seed=arguments.seed,
     )
-    print(table(result))
+    print(diversity_table(result))
     if arguments.figure:
         draw(result, arguments.figure)
     return 0
@@ -230,10 +229,10 @@ def _day(text: str, missing: str) -> int:
     """yyyymmdd; a month or a day that is not given becomes ``missing``, which is before or after all real ones."""
     if not text:
         return 0
-    found = re.fullmatch(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", text)
-    if not found:
+    parts = re.fullmatch(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", text)
+    if not parts:
         raise DataError(f"expected a date like 2013, 2013-01 or 2013-01-31, got {text!r}")
-    return int("".join(part or missing for part in found.groups()))
+    return int("".join(part or missing for part in parts.groups()))
 
 
 def _scale(text: str) -> tuple[str, Scale]:

@@ -100,9 +100,9 @@ class Report:
         lines += [f"  left out: {count:,} {reason}" for reason, count in self.rejects.most_common()]
         if self.open_ended:
             lines.append(f"  kept without a result behind the moves: {self.open_ended:,}")
-        for told in (self.refused, [f"not read to the end: {name}" for name in self.damaged]):
-            lines += [f"  {line}" for line in told[:_MOST_LINES]]
-            lines += [f"  and {len(told) - _MOST_LINES:,} more files like these"] * (len(told) > _MOST_LINES)
+        for notes in (self.refused, [f"not read to the end: {name}" for name in self.damaged]):
+            lines += [f"  {line}" for line in notes[:_MOST_LINES]]
+            lines += [f"  and {len(notes) - _MOST_LINES:,} more files like these"] * (len(notes) > _MOST_LINES)
         if self.trouble:
             lines.append(f"  {self.trouble}")
         if self.stopped:
@@ -417,19 +417,19 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
     What looks like games in a folder and is not read gets a line on stderr.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(_games_in(path))
             if not inside:
                 packed = ", ".join(f".pgn{ending}" for ending in PACKED)
                 raise DataError(f"expected .pgn files (or {packed}) in the folder {path}, found none")
-            found += inside
+            files += inside
         elif path.is_file() or path.is_fifo() or path == STANDARD_INPUT:
-            found.append(path)
+            files.append(path)
         else:
             raise DataError(f"expected a file of games at {path}, found none")
-    return found
+    return files
 
 
 def _games_in(folder: Path) -> Iterator[Path]:

@@ -102,8 +102,8 @@ def by_turns(highest: NDArray[np.uint16], *, seed: int) -> NDArray[np.int64]:
 
 
 def _highest(records: NDArray[Any]) -> NDArray[np.uint16]:
-    found: NDArray[np.uint16] = np.maximum(records["white_elo"], records["black_elo"])
-    return found
+    highest: NDArray[np.uint16] = np.maximum(records["white_elo"], records["black_elo"])
+    return highest
 
 
 def _fill(
@@ -128,11 +128,11 @@ def _chosen(store: Store, numbers: NDArray[np.int64]) -> Games:
     """The games of these numbers, counted over the whole store, in the store's order. Their keys are what their moves say."""
     keep = np.zeros(store.games, np.bool_)
     keep[numbers] = True
-    found, begin = [], 0
+    chosen, begin = [], 0
     for block in blocks(store, games=_BLOCK):
-        found.append(block.take(keep[begin : begin + len(block)]))
+        chosen.append(block.take(keep[begin : begin + len(block)]))
         begin += len(block)
-    games = _joined(found)
+    games = _joined(chosen)
     if not np.array_equal(keys_of(games), games.records["key"]):
         raise DataError(f"store {store.path} is damaged: some keys are not those of their games; make it again with bin/data")
     return games
@@ -160,11 +160,11 @@ def keys_of(games: Games) -> NDArray[np.uint64]:
     starts = [fen.encode("utf-8") for fen in games.starts]
     moves = memoryview(games.moves.astype("<u2").tobytes())
     ends = pairwise((games.offsets * 2).tolist())
-    found = (
+    keys = (
         key_of(b"" if start < 0 else starts[start], moves[begin:end])
         for (begin, end), start in zip(ends, games.records["start"].tolist(), strict=True)
     )
-    return np.fromiter(found, np.uint64, count=len(games))
+    return np.fromiter(keys, np.uint64, count=len(games))
 
 
 def _by_moves(games: Games) -> NDArray[np.int64]:
@@ -253,14 +253,14 @@ def read_part(path: Path) -> tuple[Games, dict[str, str]]:
     """The games of a part, sorted by their moves, and the name and fingerprint of the store that they come from. Raises
     DataError for a file that is no part, is damaged or has another vocabulary."""
     data, head, begin = _opened(path)
-    found = {}
+    columns = {}
     try:
         for name, size in head["sizes"].items():
-            found[name] = lzma.decompress(data[begin : begin + size], lzma.FORMAT_XZ)
+            columns[name] = lzma.decompress(data[begin : begin + size], lzma.FORMAT_XZ)
             begin += size
-        names = json.loads(found["names"])
-        moves = np.frombuffer(found["moves"], "<u2").astype(np.uint16, copy=False)
-        lengths, records = _columns(found["records"], head["games"])
+        names = json.loads(columns["names"])
+        moves = np.frombuffer(columns["moves"], "<u2").astype(np.uint16, copy=False)
+        lengths, records = _columns(columns["records"], head["games"])
         if lengths.sum() != len(moves):
             raise ValueError("its games and moves do not fit together")
     except (lzma.LZMAError, ValueError, KeyError, TypeError) as error:

@@ -90,7 +90,7 @@ def _scale(name: str, where: str) -> Scale:
     return _SCALES[name]
 
 
-def table(store: Store, sources: Sources) -> str:
+def sources_table(store: Store, sources: Sources) -> str:
     """A Markdown table of the sources of a store's games, the largest first, with rating scale, licence and availability."""
     counts = _counts(store)
     rows = ["| games | source | ratings | licence of the moves | where to get them again | note |", "| ---: |" + " --- |" * 5]
@@ -105,8 +105,8 @@ def _counts(store: Store) -> list[tuple[int, str, Scale]]:
     totals = np.zeros((len(store.sources), len(Scale)), np.int64)
     for shard in store.shards:
         np.add.at(totals, (shard.games["source"].astype(np.int64), shard.games["scale"].astype(np.int64)), 1)
-    found = [(int(totals[i, s]), name, s) for i, name in enumerate(store.sources) for s in Scale if totals[i, s]]
-    return sorted(found, key=lambda row: (-row[0], row[1], row[2]))
+    counts = [(int(totals[i, s]), name, s) for i, name in enumerate(store.sources) for s in Scale if totals[i, s]]
+    return sorted(counts, key=lambda row: (-row[0], row[1], row[2]))
 
 
 def _rows(counts: list[tuple[int, str, Scale]], sources: Sources) -> Iterator[str]:

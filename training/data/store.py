@@ -189,11 +189,11 @@ class Store:
         """Which games of each shard are the validation split: those that ``is_validation`` says, or in a store too small to
         have one of these, the game that is nearest to it."""
         keys = [np.asarray(shard.games["key"]) for shard in self.shards]
-        held = [is_validation(some) for some in keys]
-        if self.games > 1 and not any(some.any() for some in held):
+        splits = [is_validation(some) for some in keys]
+        if self.games > 1 and not any(some.any() for some in splits):
             nearest = min(int((some % _PER_MILLE).min()) for some in keys if len(some))
-            held = [some % _PER_MILLE == nearest for some in keys]
-        return held
+            splits = [some % _PER_MILLE == nearest for some in keys]
+        return splits
 
     def scale(self) -> int:
         """The rating list (``engine.encoding.Scale``) of most rated games; 0 where none is known."""

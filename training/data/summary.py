@@ -24,9 +24,9 @@ def describe(store: Store) -> str:
     if not len(games):
         return "\n".join([f"{store.path}: no games", *_history(store)])
     plies = np.concatenate([np.diff(shard.offsets) for shard in store.shards])
-    held_out = sum(int(held.sum()) for held in store.held_out())
+    held_out = sum(int(split.sum()) for split in store.held_out())
     lines = [
-        f"{store.path}: {len(games):,} games ({held_out:,} held out for validation), {store.plies:,} plies, "
+        f"{store.path}: {len(games):,} games ({held_out:,} split out for validation), {store.plies:,} plies, "
         f"{len(store.shards)} shard(s), fingerprint {store.fingerprint()}",
         f"plies a game: median {int(np.median(plies))}, from {plies.min()} to {plies.max()}",
     ]

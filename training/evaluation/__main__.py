@@ -53,14 +53,14 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     bands = _band_of(validation.rows)
     if arguments.hide_ratings:
         validation.rows.ratings[:] = 0
-    figures = table(judge(net.eval(), validation), bands, _men(validation.rows, config.model.board_input))
+    figures = figures_of(judge(net.eval(), validation), bands, _men(validation.rows, config.model.board_input))
     print(as_text(figures))
     if arguments.out:
         head = {"run": arguments.run.name, "store": store.fingerprint(), "ratings hidden": arguments.hide_ratings}
         write_text(arguments.out, json.dumps(head | figures, indent=1) + "\n")
 
 
-def table(judged: Judged, bands: NDArray[np.int64], men: NDArray[np.int64] | None) -> dict[str, Any]:
+def figures_of(judged: Judged, bands: NDArray[np.int64], men: NDArray[np.int64] | None) -> dict[str, Any]:
     """Metrics of all plies, of each rating band and phase, and how often what the net expected came true."""
     figures: dict[str, Any] = {"all": dataclasses.asdict(metrics_of(judged))}
     for name, chosen in (*_bands(bands), *(_phases(men) if men is not None else ())):

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    text = table(settings := read(arguments.runs))
+    text = curves_table(settings := read(arguments.runs))
     print(text)
     if arguments.out:
         _write(arguments.out, text + "\n")
@@ -90,7 +90,7 @@ def _of_kind(lines: list[metrics_file.Record], kind: str) -> list[metrics_file.R
     return [line for line in lines if line["kind"] == kind]
 
 
-def table(settings: Sequence[Setting]) -> str:
+def curves_table(settings: Sequence[Setting]) -> str:
     """One line a setting, the lowest move loss first: means over seeds, and half the range between them as ±."""
     width = max(len("setting"), *(len(s.name) for s in settings))
     head = f"{'setting':{width}} {'seeds':>5} {'steps':>8} {'plies':>13} {'minutes':>7} {'move loss':>16} {'top-1':>6}"

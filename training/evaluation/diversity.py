@@ -78,15 +78,15 @@ def measure(
     Raises DataError for a cap that leaves no game.
     """
     under = [_under(store, cap) for cap in caps]
-    for cap, (_, found) in zip(caps, under, strict=True):
-        if not len(found):
+    for cap, (_, positions) in zip(caps, under, strict=True):
+        if not len(positions):
             raise DataError(f"store {store.path} has no game with both players known and none above {cap}; choose other --caps")
-    most = min(len(found) for _, found in under)
+    most = min(len(positions) for _, positions in under)
     count = min(games, most) if games else most
     measured = []
-    for cap, (shards, found) in zip(caps, under, strict=True):
-        drawn = np.sort(np.random.default_rng([seed, cap]).permutation(len(found))[:count])
-        measured.append(_measure(store, cap, shards[drawn], found[drawn], plies=plies, more_than=more_than))
+    for cap, (shards, positions) in zip(caps, under, strict=True):
+        drawn = np.sort(np.random.default_rng([seed, cap]).permutation(len(positions))[:count])
+        measured.append(_measure(store, cap, shards[drawn], positions[drawn], plies=plies, more_than=more_than))
     return Diversity(store.path.name, more_than, plies, measured)
 
 
@@ -173,7 +173,7 @@ def _name(cap: int) -> str:
     return f"≤ {cap}" if cap else "all"
 
 
-def table(result: Diversity) -> str:
+def diversity_table(result: Diversity) -> str:
     """For people."""
     plies = f"the first {result.first_plies} plies of each game" if result.first_plies else "all plies"
     lines = [

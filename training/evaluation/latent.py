@@ -52,7 +52,7 @@ class Map:
     """Share of the hidden layer's variance along each direction."""
 
     @property
-    def told_by_plane(self) -> float:
+    def explained_by_plane(self) -> float:
         """R² of a linear fit of what the net expects on the two coordinates: how far the plane is a plane of winning."""
         design = np.column_stack([self.points, np.ones(len(self.points))])
         rest = self.expected - design @ np.linalg.lstsq(design, self.expected, rcond=None)[0]
@@ -105,10 +105,10 @@ def _men(rows: Rows, board_input: str) -> Floats:
     return men_on(rows.board.reshape(-1, 64), board_input).astype(np.float64)
 
 
-def as_text(found: Map) -> str:
+def as_text(plane: Map) -> str:
     """A file of the map: what it says in comments, then a line a ply."""
-    head = f"# explained {found.explained[0]:.4f} {found.explained[1]:.4f}\n" + "\t".join(_COLUMNS)
-    columns = np.column_stack([found.points, found.expected, found.men, found.elo])
+    head = f"# explained {plane.explained[0]:.4f} {plane.explained[1]:.4f}\n" + "\t".join(_COLUMNS)
+    columns = np.column_stack([plane.points, plane.expected, plane.men, plane.elo])
     lines = ["\t".join(f"{value:.4g}" for value in row) for row in columns]
     return "\n".join([head, *lines]) + "\n"
 
@@ -126,26 +126,26 @@ def read_points(path: Path) -> Map:
     return Map(values[:, :2], values[:, 2], values[:, 3], values[:, 4], (explained[0], explained[1]))
 
 
-def described(found: Map) -> str:
+def described(plane: Map) -> str:
     """One sentence."""
-    share = sum(found.explained)
+    share = sum(plane.explained)
     return (
-        f"{len(found.points):,} plies; two directions hold {share:.1%} of the layer's variance and tell "
-        f"{found.told_by_plane:.1%} of the variance of what the net expects"
+        f"{len(plane.points):,} plies; two directions hold {share:.1%} of the layer's variance and tell "
+        f"{plane.explained_by_plane:.1%} of the variance of what the net expects"
     )
 
 
-def draw(found: Map, path: Path) -> None:
+def draw(plane: Map, path: Path) -> None:
     """A panel for each colouring that the plies allow. Raises ConfigError without matplotlib, or when it cannot be written."""
-    panels = [("points that the net expects", found.expected, "RdYlGn"), ("men on the board", found.men, "viridis")]
-    panels.append(("mover's rating", found.elo, "plasma"))
+    panels = [("points that the net expects", plane.expected, "RdYlGn"), ("men on the board", plane.men, "viridis")]
+    panels.append(("mover's rating", plane.elo, "plasma"))
     shown = [panel for panel in panels if np.isfinite(panel[1]).any()]
     figure = new_figure(figsize=(4.6 * len(shown), 4), dpi=110, layout="constrained")
     for axes, (title, values, colours) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         known = np.isfinite(values)
-        dots = axes.scatter(*found.points[known].T, c=values[known], s=5, cmap=colours, linewidths=0)
+        dots = axes.scatter(*plane.points[known].T, c=values[known], s=5, cmap=colours, linewidths=0)
         figure.colorbar(dots, ax=axes)
-        axes.set(title=title, xlabel=f"PC 1 ({found.explained[0]:.0%})", ylabel=f"PC 2 ({found.explained[1]:.0%})")
+        axes.set(title=title, xlabel=f"PC 1 ({plane.explained[0]:.0%})", ylabel=f"PC 2 ({plane.explained[1]:.0%})")
     save_figure(figure, path)
 
 
@@ -168,10 +168,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _make(arguments: argparse.Namespace) -> None:
-    found = _found(arguments)
-    print(described(found))
+    plane = _found(arguments)
+    print(described(plane))
     if arguments.figure:
-        draw(found, arguments.figure)
+        draw(plane, arguments.figure)
 
 
 def _found(arguments: argparse.Namespace) -> Map:
@@ -183,10 +183,10 @@ def _found(arguments: argparse.Namespace) -> Map:
         raise DataError(f"expected a STORE behind the run {arguments.run}")
     net, config = load_net(arguments.run)
     rows = load_validation(open_store(arguments.store), config.data, model=config.model, plies=arguments.of).rows
-    found = map_of(net.eval(), rows, plies=arguments.plies)
+    plane = map_of(net.eval(), rows, plies=arguments.plies)
     if arguments.points:
-        write_text(arguments.points, as_text(found))
-    return found
+        write_text(arguments.points, as_text(plane))
+    return plane
 
 
 if __name__ == "__main__":

@@ -63,13 +63,13 @@ class Judged:
         return self._nll((self.logits / temperature).masked_fill(~self.legal, -torch.inf))
 
     def _nll(self, logits: torch.Tensor) -> Floats:
-        found: Floats = F.cross_entropy(logits, self.targets, reduction="none").numpy().astype(np.float64)
-        return found
+        losses: Floats = F.cross_entropy(logits, self.targets, reduction="none").numpy().astype(np.float64)
+        return losses
 
     def top1(self) -> Floats:
         """(P,) 1 where the likeliest move was played."""
-        found: Floats = (self.logits.argmax(-1) == self.targets).numpy().astype(np.float64)
-        return found
+        hits: Floats = (self.logits.argmax(-1) == self.targets).numpy().astype(np.float64)
+        return hits
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def _judge(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments)
-    found = _measured(arguments, settings)
-    print(table(found))
+    measured = _measured(arguments, settings)
+    print(likeness_table(measured))
     if arguments.out:
         head = {"net": arguments.net.name, "scale": Scale(settings[0].scale).name.lower()}
-        write_text(arguments.out, json.dumps(head | {"settings": [dataclasses.asdict(one) for one in found]}, indent=1) + "\n")
+        write_text(
+            arguments.out, json.dumps(head | {"settings": [dataclasses.asdict(one) for one in measured]}, indent=1) + "\n"
+        )
 
 
 def _settings(arguments: argparse.Namespace) -> list[Setting]:
@@ -163,10 +165,16 @@ def measure(net: Net, held_out: Validation, setting: Setting, *, most: int) -> L
     chosen, plies = Validation(held_out.rows.take(kept), held_out.legal[kept]), theirs[kept]
     row = np.nonzero(plies)[0]
     bucket = rating_bucket(setting.rating)
-    told = judge(net, chosen, plies, ratings=(bucket, bucket, setting.scale))
+    conditioned = judge(net, chosen, plies, ratings=(bucket, bucket, setting.scale))
     untold = judge(net, chosen, plies, ratings=(0, 0, 0))
     own = judge(net, chosen, plies, ratings=None)
-    top1, top1_untold, nll, nll_untold, nll_own = told.top1(), untold.top1(), told.nll(1.0), untold.nll(1.0), own.nll(1.0)
+    top1, top1_untold, nll, nll_untold, nll_own = (
+        conditioned.top1(),
+        untold.top1(),
+        conditioned.nll(1.0),
+        untold.nll(1.0),
+        own.nll(1.0),
+    )
     return Likeness(
         rating=setting.rating,
         temperature=setting.temperature,
@@ -179,7 +187,7 @@ def measure(net: Net, held_out: Validation, setting: Setting, *, most: int) -> L
         nll_gain_error=_error(nll_untold - nll, row),
         nll_own=float(nll_own.mean()),
         nll_own_error=_error(nll - nll_own, row),
-        nll_played=float(told.nll_played(max(setting.temperature, 1e-3)).mean()),
+        nll_played=float(conditioned.nll_played(max(setting.temperature, 1e-3)).mean()),
     )
 
 
@@ -192,15 +200,15 @@ def plies_of(rows: Rows, setting: Setting) -> NDArray[np.bool_]:
 
 @torch.inference_mode()
 def judge(net: Net, held_out: Validation, plies: NDArray[np.bool_], *, ratings: tuple[int, int, int] | None) -> Judged:
-    """The net on the chosen ``plies`` (R, T) of the rows, all told ``ratings`` (mover, opponent, scale); None = their own."""
+    """The net on the chosen ``plies`` (R, T) of the rows, all given ``ratings`` (mover, opponent, scale); None = their own."""
     assert held_out.legal is not None
     logits, targets, legal = [], [], []
     for begin in range(0, len(held_out.rows), _ROWS_AT_ONCE):
         part = slice(begin, begin + _ROWS_AT_ONCE)
         some = held_out.rows.take(part)
         if ratings is not None:
-            told = np.broadcast_to(np.array(ratings, np.uint8), some.ratings.shape)
-            some = dataclasses.replace(some, ratings=told)
+            given = np.broadcast_to(np.array(ratings, np.uint8), some.ratings.shape)
+            some = dataclasses.replace(some, ratings=given)
         wanted = torch.from_numpy(plies[part])
         logits.append(net(*inputs_of(some, net.move_head.device))[0].float().cpu()[wanted])
         targets.append(torch.from_numpy(some.targets.astype(np.int64))[wanted])
@@ -216,13 +224,13 @@ def _error(values: Floats, row: NDArray[np.intp]) -> float:
     return float(math.sqrt((sums**2).sum() * rows / (rows - 1)) / len(values)) if rows > 1 else math.nan
 
 
-def table(found: Sequence[Likeness]) -> str:
+def likeness_table(measured: Sequence[Likeness]) -> str:
     """The figures as text."""
     lines = [
         " input  temperature   plies  top-1: with without   gain          loss: with without    gain               "
         "own    gain               as played"
     ]
-    for s in found:
+    for s in measured:
         top1 = f"{s.top1:11.1%}  {s.top1_untold:6.1%}  {100 * (s.top1 - s.top1_untold):+5.2f} ± {196 * s.top1_gain_error:.2f}"
         nll = f"{s.nll:10.4f}  {s.nll_untold:.4f}  {s.nll_untold - s.nll:+.4f} ± {1.96 * s.nll_gain_error:.4f}"
         own = f"{s.nll_own:.4f}  {s.nll - s.nll_own:+.4f} ± {1.96 * s.nll_own_error:.4f}"

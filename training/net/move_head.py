@@ -133,8 +133,8 @@ def _rows_gradient(gradient: Tensor, rows: Tensor, count: int) -> Tensor:
 def _by_sorting(gradient: Tensor, rows: Tensor, count: int) -> Tensor:
     """The same on a GPU: scatter_add_ would round every single sum to bfloat16 there, and an empty square's row has a million
     of them; this one sorts the rows and adds in float32."""
-    found: Tensor = torch.ops.aten.embedding_dense_backward(gradient, rows, count, -1, False)
-    return found
+    summed: Tensor = torch.ops.aten.embedding_dense_backward(gradient, rows, count, -1, False)
+    return summed
 
 
 @_rows_gradient.register_fake
@@ -144,8 +144,8 @@ def _(gradient: Tensor, rows: Tensor, count: int) -> Tensor:
 
 def _rows(table: Tensor, rows: Tensor) -> Tensor:
     """Rows of a table, as ``F.embedding``."""
-    found: Tensor = _Rows.apply(table, rows)  # type: ignore[no-untyped-call]
-    return found
+    picked: Tensor = _Rows.apply(table, rows)  # type: ignore[no-untyped-call]
+    return picked
 
 
 class _Rows(torch.autograd.Function):

@@ -58,12 +58,12 @@ def part_of(tensor: Tensor, like: Tensor) -> Tensor:
 
 def whole_weights(net: Net, *, kept: bool = True) -> dict[str, Tensor]:
     """The whole weights by name. All processes must call this; those that do not keep them get an empty dict."""
-    found = {}
+    weights = {}
     for name, tensor in net.state_dict().items():
         value = whole(tensor.detach())
         if kept:
-            found[name] = value.contiguous().cpu()
-    return found
+            weights[name] = value.contiguous().cpu()
+    return weights
 
 
 def load_weights(net: Net, weights: dict[str, Tensor]) -> None:

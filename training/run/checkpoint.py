@@ -116,10 +116,10 @@ def progress(folder: Path) -> dict[str, Any] | None:
     path = folder / STATE
     if not has_saved(folder):
         return None
-    found = _state(path, mmap=True).get("progress")
-    if not isinstance(found, dict):
+    progress_so_far = _state(path, mmap=True).get("progress")
+    if not isinstance(progress_so_far, dict):
         raise ConfigError(f"expected the state of a run at {path}, and it says nothing of progress; is it another program's?")
-    return found
+    return progress_so_far
 
 
 def load_net(folder: Path) -> tuple[Net, Config]:

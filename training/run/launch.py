@@ -37,8 +37,8 @@ def launch(command: Sequence[str], *, processes: int, environment: Mapping[str, 
             with held_back():
                 for rank in range(processes):
                     place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                    told = os.environ | environment | peers | own | place
-                    children.append(subprocess.Popen(command, env=told, pass_fds=() if turn is None else (turn,)))
+                    variables = os.environ | environment | peers | own | place
+                    children.append(subprocess.Popen(command, env=variables, pass_fds=() if turn is None else (turn,)))
             noticed = _wait(children, stop or StopSignal())
         finally:
             _end(children)

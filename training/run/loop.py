@@ -211,8 +211,8 @@ class Trainer:
         """The first process's ``minutes``, and whether any process was asked to stop."""
         if self.processes.world == 1:
             return minutes, self._stop.asked
-        told = [minutes if self.processes.first else 0.0, float(self._stop.asked)]
-        shared = torch.tensor(told, dtype=torch.float64, device=self.device)
+        own = [minutes if self.processes.first else 0.0, float(self._stop.asked)]
+        shared = torch.tensor(own, dtype=torch.float64, device=self.device)
         dist.all_reduce(shared)
         return float(shared[0]), float(shared[1]) > 0
 

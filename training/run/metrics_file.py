@@ -49,9 +49,9 @@ def read(folder: Path) -> list[Record]:
 def _decoded(line: str) -> Record | None:
     """None for one that was cut short: it begins as ours do, and no more can be known of it."""
     try:
-        found: Record = json.loads(line)
+        record: Record = json.loads(line)
     except ValueError:
         if not line.startswith("{"):
             raise
         return None
-    return found
+    return record

@@ -96,21 +96,21 @@ def _metadata(proto: onnx.ModelProto, path: Path) -> dict[str, Any]:
                 f"{path}; begin from the folder of the run it came from"
             )
     try:
-        told = {key: json.loads(values[key]) for key in ("model", "training")}
+        facts = {key: json.loads(values[key]) for key in ("model", "training")}
     except (KeyError, ValueError) as error:
         raise ConfigError(f"expected JSON in the metadata of {path}: {error or type(error).__name__}; is it whole?") from None
-    return told | {"precision": values.get("precision", "fp32")}
+    return facts | {"precision": values.get("precision", "fp32")}
 
 
 def _model(facts: dict[str, Any], graph: _Graph) -> ModelConfig:
     """The shape as the run's config had it; older nets carry only what an engine needs, which leaves out the MLP's size."""
-    told = facts["training"].get("config", {}).get("model")
-    if told is None:
-        told = {key: facts["model"][key] for key in _SHAPE if key in facts["model"]}
+    shape = facts["training"].get("config", {}).get("model")
+    if shape is None:
+        shape = {key: facts["model"][key] for key in _SHAPE if key in facts["model"]}
         if len(graph.matrices) > 2:
             wide, width = graph.matrices[2].shape
-            told["mlp_ratio"] = max(1, wide // width)
-    model = from_dict({"model": told}, where=str(graph.path)).model
+            shape["mlp_ratio"] = max(1, wide // width)
+    model = from_dict({"model": shape}, where=str(graph.path)).model
     if model.board_input not in _READABLE:
         raise ConfigError(
             f"expected a net whose board input is {', '.join(_READABLE)}, got {model.board_input} in {graph.path}: its net "
@@ -195,8 +195,8 @@ def _weights(graph: _Graph, model: ModelConfig) -> Iterator[tuple[str, Values]]:
             f"{len(graph.matrices)}; begin from the folder of the run it came from"
         )
     for (name, shape), values in zip(shapes.items(), graph.matrices, strict=True):
-        found = graph.checked(name, values, shape)
-        yield name, found.reshape(3, W, W) if name.endswith("qkv") else found
+        checked = graph.checked(name, values, shape)
+        yield name, checked.reshape(3, W, W) if name.endswith("qkv") else checked
 
 
 def _board_tables(graph: _Graph, model: ModelConfig) -> dict[str, Values]:

@@ -69,15 +69,15 @@ def _rounded(tensor: Tensor) -> bool:
 
 def joined(first: Weights, rest: Weights | None = None) -> Weights:
     """float32 weights from both halves, or nearly the same from the first."""
-    found: Weights = {}
+    weights: Weights = {}
     for name, tensor in first.items():
         if name.endswith(_HIGH):
             plain = name.removesuffix(_HIGH)
             fixed = tensor.float() * 256 + (0 if rest is None else rest[plain + _LOW].float())
-            found[plain] = fixed * (first[plain + _SCALE] / 256)
+            weights[plain] = fixed * (first[plain + _SCALE] / 256)
         elif not name.endswith(_SCALE):
-            found[name] = tensor
-    return found
+            weights[name] = tensor
+    return weights
 
 
 def first_bytes(net: Net) -> int:
@@ -162,12 +162,12 @@ def join(folder: Path, run: Path) -> str:
                 write_text(run / name, (folder / name).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"could not bring pieces from {folder} to {run}: {error.strerror or error}") from error
-    found = _newest(kept)
-    weights = joined(found.first, found.rest)
+    newest = _newest(kept)
+    weights = joined(newest.first, newest.rest)
     with replacing(run / WEIGHTS) as partial:
-        save_file(weights, str(partial), metadata=found.about)
-    bits = "16 bits" if found.rest is not None else "8 bits; the other half, if it comes, makes them 16"
-    return f"{run}: {sum(w.numel() for w in weights.values()):,} weights of step {found.about.get('step', '?')}, in {bits}"
+        save_file(weights, str(partial), metadata=newest.about)
+    bits = "16 bits" if newest.rest is not None else "8 bits; the other half, if it comes, makes them 16"
+    return f"{run}: {sum(w.numel() for w in weights.values()):,} weights of step {newest.about.get('step', '?')}, in {bits}"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class _Found:
 
 def _newest(folder: Path) -> _Found:
     """The halves of the newest weights in ``folder`` whose first half is whole."""
-    names = [found for path in folder.iterdir() if (found := _NAME.fullmatch(path.name))]
+    names = [match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     sets = {half: {(m[2], int(m[4])) for m in names if m[1] == half} for half in ("first", "rest")}
     if not sets["first"]:
         raise ConfigError(f"expected pieces of a net's first half (first-*.piece) in {folder}, found none")
@@ -215,8 +215,8 @@ def _together(folder: Path, half: str, digest: str, count: int) -> bytes:
 def _metadata(data: bytes) -> dict[str, str]:
     """What a safetensors file says of itself."""
     size = int.from_bytes(data[:8], "little")
-    found: dict[str, str] = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-    return found
+    metadata: dict[str, str] = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    return metadata
 
 
 def speed(run: Path) -> str:
@@ -229,8 +229,8 @@ def speed(run: Path) -> str:
     plies, gflops = (statistics.median(line[key] for line in later) for key in ("plies_per_s", "gflops"))
     share = f", MFU {statistics.median(line['mfu'] for line in later):.1%}" if all("mfu" in line for line in later) else ""
     done = f"{steps[-1]['step']:,} steps, {steps[-1]['plies'] / 1e6:,.1f} M plies in {steps[-1]['minutes']:.1f} minutes"
-    told = [line for line in lines if line["kind"] == "validation"]
-    loss = f", validation move loss {told[-1]['validation_move_nll']:.4f}" if told else ""
+    validations = [line for line in lines if line["kind"] == "validation"]
+    loss = f", validation move loss {validations[-1]['validation_move_nll']:.4f}" if validations else ""
     return f"{done}, {plies:,.0f} plies/s, {gflops / 1e3:,.3g} TFLOP/s{share}{loss}"
 
 

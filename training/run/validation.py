@@ -138,7 +138,7 @@ def _judge_rows(net: Net, rows: Rows, legal: NDArray[np.uint8] | None) -> dict[s
     results = torch.from_numpy(rows.results).to(device).flatten()
     top = log_p.topk(3).indices == targets[:, None]
     known = results >= 0
-    found = {
+    sums = {
         "move_nll": F.nll_loss(log_p, targets, reduction="none"),
         "top1": top[:, 0],
         "top3": top.any(dim=1),
@@ -148,8 +148,8 @@ def _judge_rows(net: Net, rows: Rows, legal: NDArray[np.uint8] | None) -> dict[s
     }
     if legal is not None:
         bits = np.unpackbits(legal, axis=-1).reshape(-1, MOVE_COUNT)
-        found |= _legal_metrics(log_p, targets, torch.from_numpy(bits.astype(np.bool_)).to(device))
-    return found
+        sums |= _legal_metrics(log_p, targets, torch.from_numpy(bits.astype(np.bool_)).to(device))
+    return sums
 
 
 def _legal_metrics(log_p: torch.Tensor, targets: torch.Tensor, legal: torch.Tensor) -> dict[str, torch.Tensor]:

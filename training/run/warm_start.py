@@ -86,16 +86,16 @@ def _of_run(folder: Path) -> Initial:
 
 def _progress(folder: Path) -> dict[str, Any]:
     """Minutes and plies of a run; by its record where its state stayed on another machine."""
-    found = checkpoint.progress(folder)
-    if found is None and (folder / metrics_file.METRICS).is_file():
-        found = next(iter(metrics_file.read(folder)[-1:]), None)
-    return found or {}
+    progress = checkpoint.progress(folder)
+    if progress is None and (folder / metrics_file.METRICS).is_file():
+        progress = next(iter(metrics_file.read(folder)[-1:]), None)
+    return progress or {}
 
 
 def _of_net(path: Path) -> Initial:
-    found = read_exported(path)
-    facts = {"name": name_of(path), "kind": f"{found.precision} net", "sha256": _digest(path)}
-    return Initial(found.model, found.weights, facts | _history(found.training, found.training.get("init", {})))
+    exported = read_exported(path)
+    facts = {"name": name_of(path), "kind": f"{exported.precision} net", "sha256": _digest(path)}
+    return Initial(exported.model, exported.weights, facts | _history(exported.training, exported.training.get("init", {})))
 
 
 def _history(own: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:

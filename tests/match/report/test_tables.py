@@ -44,7 +44,7 @@ def ratings() -> list[Rating]:
 
 
 def test_table_marks_anchors_bounds_and_unknowns() -> None:
-    lines = report.table(
+    lines = report.ratings_table(
         [
             Rating("a", 1500, 1450, 1550, 100, 60, False, 0.987),
             Rating("b", 1320, 1320, 1320, 10, 5, True),

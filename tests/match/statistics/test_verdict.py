@@ -39,11 +39,11 @@ def simulated(elo: float, *, pairs: int, seed: int = 1, net: str = NET) -> list[
 )
 def test_the_three_verdicts(elo: float, pairs: int, word: str) -> None:
     found = judge(simulated(elo, pairs=pairs), net=NET, expert=EXPERT)
-    low, high = found.found.interval
+    low, high = found.difference.interval
     assert found.word == word
     assert low < elo < high
     assert f"verdict: {word} ({MEANING[word]})" in as_text(found)
-    assert f"{found.found.pairs} opening pairs" in as_text(found)
+    assert f"{found.difference.pairs} opening pairs" in as_text(found)
 
 
 def test_the_other_side_gets_the_other_verdict() -> None:
@@ -55,7 +55,7 @@ def test_games_against_others_do_not_count() -> None:
     others = [Score(NET, "expert 2", 1.0, f"x{i}") for i in range(400)]
     found = judge([*simulated(-100, pairs=300), *others, *others], net=NET, expert=EXPERT)
     assert found.word == "does not transcend"
-    assert found.found.pairs == 300
+    assert found.difference.pairs == 300
 
 
 def test_verdict_needs_pairs_and_the_right_players() -> None:

@@ -26,7 +26,6 @@ from match.studies.advantage import (
     measure,
     rewards_of,
     share_of_few,
-    table,
 )
 from tests.match.conftest import START, needs_stockfish
 
@@ -113,7 +112,7 @@ def test_numbers_survive_their_file_and_are_drawn() -> None:
     assert again.rewards == pytest.approx(rewards, abs=1e-5)
     assert again.temperatures == TEMPERATURES
     assert figure(again).startswith(b"\x89PNG")
-    lines = table(found).splitlines()
+    lines = advantage_table(found).splitlines()
     assert lines[0].startswith("50 states")
     assert f"{(rewards[:, 0] - rewards[:, 2]).mean():+.2%} +- " in lines[2]
 

@@ -14,7 +14,7 @@ from export.dial import Measured, rising
 from match.players.net import NetPlayer
 from match.players.population import PlayerFactory
 from match.studies import dial as checking
-from match.studies.dial import read_checks, strengths, table
+from match.studies.dial import check_table, read_checks, strengths
 from tests.nets import tiny_net
 
 DIAL = Dial((Point(504, 1000, 1.0), Point(800, 1400, 0.5), Point(1199, 2400, 0.1)), scale=1)
@@ -105,11 +105,11 @@ def test_a_check_tells_whether_it_rises_and_how_far_it_is_off(tmp_path: Path) ->
     assert asked[-1] == 1190
     names = {elo: f"UCI_Elo {elo} T={DIAL.at(elo).temperature:.3g}" for elo in asked}
     rates = {names[elo]: (elo + 10.0, elo - 30.0, elo + 50.0) for elo in asked}
-    text = table(read_checks(_pool(tmp_path / "c.json", rates), DIAL))
+    text = check_table(read_checks(_pool(tmp_path / "c.json", rates), DIAL))
     assert "yes, at every step" in text
     assert "off by 10 on average, +10 at most" in text
     rates[names[asked[3]]] = (400.0, 380.0, 420.0)
-    text = table(read_checks(_pool(tmp_path / "c.json", rates), DIAL))
+    text = check_table(read_checks(_pool(tmp_path / "c.json", rates), DIAL))
     assert "not at 1 step(s)" in text
     assert "with intervals apart" in text
     del rates[names[510]]

@@ -40,7 +40,6 @@ from match.studies.sanity import (
     repeats_row,
     schedule,
     sorted_out,
-    table,
 )
 from tests.match.conftest import START, fake, needs_stockfish
 
@@ -122,7 +121,7 @@ def test_intervals_are_wilsons(count: int, of: int, low: float, high: float) -> 
 def test_nothing_asked_is_told_as_nothing() -> None:
     row = Row("mates", Share(0, 0))
     assert row.share.interval == (0, 1)
-    assert "none" in table([row], {"net": "x"}).splitlines()[1]
+    assert "none" in sanity_table([row], {"net": "x"}).splitlines()[1]
     assert json.loads(json.dumps(as_json([row], {}), allow_nan=False))["rows"][0]["share"] is None
 
 

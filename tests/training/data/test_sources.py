@@ -9,7 +9,7 @@ import pytest
 from engine.encoding import Scale
 from engine.errors import DataError
 from training.data.__main__ import main
-from training.data.sources import known_sources, table
+from training.data.sources import known_sources, sources_table
 from training.data.store import open_store
 
 LINES = [
@@ -45,7 +45,7 @@ def test_a_file_and_the_command_line_come_on_top(tmp_path: Path) -> None:
 def test_the_table_names_sources_counts_and_licences(tmp_path: Path) -> None:
     more = tmp_path / "more.toml"
     more.write_text('[mine]\nlicence = "CC BY 4.0"\nnote = "my club"\n', encoding="utf-8")
-    lines = table(open_store(store_of(tmp_path)), known_sources(more)).splitlines()
+    lines = sources_table(open_store(store_of(tmp_path)), known_sources(more)).splitlines()
     assert len(lines) == 2 + 4
     assert any(line.startswith("| 1 | someone/games | lichess | CC0 | the site publishes") for line in lines)
     assert any(line.startswith("| 1 | someone/games | fide | not stated |") for line in lines)

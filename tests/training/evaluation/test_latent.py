@@ -60,7 +60,7 @@ def test_a_map_and_its_file(store: Store, board_input: BoardInput, tmp_path: Pat
     (tmp_path / "latent.tsv").write_text(as_text(found))
     again = read_points(tmp_path / "latent.tsv")
     assert again.points == pytest.approx(found.points, rel=1e-3)
-    assert again.told_by_plane == pytest.approx(found.told_by_plane, abs=0.01)
+    assert again.explained_by_plane == pytest.approx(found.explained_by_plane, abs=0.01)
     assert described(again).startswith("60 plies; two directions hold")
     draw(again, tmp_path / "latent.png")
     assert (tmp_path / "latent.png").read_bytes().startswith(b"\x89PNG")

@@ -14,7 +14,7 @@ from tests.nets import random_network
 from training.batches.rows import Rows
 from training.config import DataConfig
 from training.data.store import Store
-from training.evaluation.likeness import _error, judge, measure, plies_of, table
+from training.evaluation.likeness import _error, judge, likeness_table, measure, plies_of
 from training.net.model import Net
 from training.run.validation import Validation, inputs_of, load_validation
 
@@ -95,8 +95,8 @@ def test_a_rating_that_nobody_has_is_an_error(held_out: Validation, net: Net) ->
 
 def test_the_table_has_a_line_for_each_setting(held_out: Validation, rows: Rows, net: Net) -> None:
     found = measure(net, held_out, Setting(_a_rating(rows), 1, 0.5), most=500)
-    assert len(table([found, found]).splitlines()) == 3
-    assert f"{found.nll_untold - found.nll:+.4f}" in table([found])
+    assert len(likeness_table([found, found]).splitlines()) == 3
+    assert f"{found.nll_untold - found.nll:+.4f}" in likeness_table([found])
 
 
 def test_judging_all_rows_with_their_own_ratings_is_the_nets_own_answer(held_out: Validation, rows: Rows, net: Net) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from training.config import Config, DataConfig
 from training.data.store import Store
-from training.evaluation.__main__ import calibration, main, table
+from training.evaluation.__main__ import calibration, figures_of, main
 from training.run import checkpoint
 from training.run.loop import Processes, Trainer
 from training.run.validation import judge, load_validation, metrics_of
@@ -33,7 +33,7 @@ def test_groups_are_the_plies_with_that_mover_and_those_men() -> None:
     count = 4
     nll = [1.0, 2.0, 3.0, 4.0]
     rest = dict.fromkeys(("top1", "top3", "wdl_nll", "win", "draw", "loss", "result"), [0.0] * count)
-    figures = table(judged(move_nll=nll, **rest), np.array([1400, 1400, 0, 2000]), np.array([32, 12, 13, 2]))
+    figures = figures_of(judged(move_nll=nll, **rest), np.array([1400, 1400, 0, 2000]), np.array([32, 12, 13, 2]))
     means = {name: values["move_nll"] for name, values in figures.items() if name != "calibration"}
     assert means == {
         "all": 2.5,

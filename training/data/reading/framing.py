@@ -66,8 +66,8 @@ class _LineEnds:
 
     def last(self) -> bytes:
         """What was kept back at the end of the text."""
-        held, self._held = self._held, b""
-        return b"\n" if held else b""
+        rest, self._held = self._held, b""
+        return b"\n" if rest else b""
 
 
 class GameSplitter:
@@ -99,7 +99,7 @@ class GameSplitter:
 
     def _cut(self, text: bytes) -> list[bytes]:
         """The whole games of ``text``; what follows them becomes the rest."""
-        headers = [(found.start(), _after_space(text, found.end())) for found in _HEADER.finditer(text)]
+        headers = [(header.start(), _after_space(text, header.end())) for header in _HEADER.finditer(text)]
         if self._skipping:
             if not headers:
                 self._rest = text
@@ -128,14 +128,14 @@ def _is_one_game(text: bytes, body: int, end: int) -> bool:
 def _untagged(header: bytes, body: bytes, *, tagged: bool) -> list[bytes]:
     """The game behind ``header`` and those without tags that follow it: the last one may continue in the next block."""
     ends, depth, moved = [0], 0, False
-    for found in _MARK.finditer(body):
-        kind, end = found.lastgroup, 0
-        if kind == "result" and _another_follows(body, found.end(), depth, tagged=tagged):
-            end = found.end()
+    for mark in _MARK.finditer(body):
+        kind, end = mark.lastgroup, 0
+        if kind == "result" and _another_follows(body, mark.end(), depth, tagged=tagged):
+            end = mark.end()
         elif kind == "first" and moved and depth == 0:
-            end = found.start()
+            end = mark.start()
         elif kind == "bracket":
-            depth = depth + 1 if found[0] == b"(" else max(0, depth - 1)
+            depth = depth + 1 if mark[0] == b"(" else max(0, depth - 1)
         moved = moved or kind == "move"
         if end:
             ends.append(end)
@@ -157,8 +157,8 @@ def _another_follows(body: bytes, result_end: int, depth: int, *, tagged: bool) 
 
 
 def _after_space(text: bytes, place: int) -> int:
-    found = _SPACE.match(text, place)
-    return found.end() if found else place
+    space = _SPACE.match(text, place)
+    return space.end() if space else place
 
 
 class LineSplitter:

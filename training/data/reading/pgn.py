@@ -182,14 +182,14 @@ class _Moves(chess.pgn.BaseVisitor[_Parsed]):
 
 
 def _read_slowly(text: str) -> _Parsed:
-    found = read_movetext(text)
-    plain = f"{found.head}\n\n{' '.join(found.words)} {found.result}\n"
+    movetext = read_movetext(text)
+    plain = f"{movetext.head}\n\n{' '.join(movetext.words)} {movetext.result}\n"
     parsed = chess.pgn.read_game(io.StringIO(plain), Visitor=_Moves) or _Parsed({}, np.zeros(0, np.int16))
-    after = f"after {len(found.words)} plies"
-    if not parsed.error and found.unread:
-        return dataclasses.replace(parsed, error=UNREADABLE, detail=f"{found.unread!r} {after}")
-    if not parsed.error and found.unclosed:
-        return dataclasses.replace(parsed, error=UNENDED, detail=f"a {found.unclosed} without an end {after}")
+    after = f"after {len(movetext.words)} plies"
+    if not parsed.error and movetext.unread:
+        return dataclasses.replace(parsed, error=UNREADABLE, detail=f"{movetext.unread!r} {after}")
+    if not parsed.error and movetext.unclosed:
+        return dataclasses.replace(parsed, error=UNENDED, detail=f"a {movetext.unclosed} without an end {after}")
     return parsed
 
 
@@ -277,5 +277,5 @@ def _date(text: str) -> int:
 
 def _source(headers: Mapping[str, str]) -> str:
     """The export's own tag, else the host of the site, which is the same for all games of a server."""
-    found = _SITE_HOST.match(headers.get("Site", ""))
-    return headers.get("Source") or (found[1] if found else "")
+    host = _SITE_HOST.match(headers.get("Site", ""))
+    return headers.get("Source") or (host[1] if host else "")

@@ -12,8 +12,8 @@ def time_class(control: str) -> str:
     """The class of ``600+5`` and the like, by Lichess's estimate: base + 40 x increment, in seconds."""
     if control.startswith("1/"):  # one move a period: 1/86400
         return "correspondence"
-    found = _CLOCK.match(control)
-    if not found:
+    clock = _CLOCK.match(control)
+    if not clock:
         return "correspondence" if control == "correspondence" else "unknown"
-    estimate_s = float(found[1]) + 40 * float(found[2] or 0)
+    estimate_s = float(clock[1]) + 40 * float(clock[2] or 0)
     return next((name for limit, name in _LIMITS_S if estimate_s < limit), "correspondence")
