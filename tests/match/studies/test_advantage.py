@@ -18,6 +18,7 @@ from match.players.client import EngineLine, _line
 from match.studies.advantage import (
     TEMPERATURES,
     Advantage,
+    advantage_table,
     as_json,
     draw_states,
     figure,

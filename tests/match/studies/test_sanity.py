@@ -38,6 +38,7 @@ from match.studies.sanity import (
     mate_rows,
     mating_moves,
     repeats_row,
+    sanity_table,
     schedule,
     sorted_out,
 )
