@@ -31,7 +31,6 @@ from training.batches.replay import board_codes, replay
 from training.batches.rows import Reader
 from training.config import DataConfig, ModelConfig
 from training.data.ingest import ingest
-from training.data.pgn_out import push_san
 from training.data.store import Shard, Store, open_store
 from training.net.model import Net
 from training.run.validation import inputs_of
@@ -77,7 +76,7 @@ def words_of_a_game(random: np.random.Generator) -> list[str]:
         if not legal:
             break
         number = f"{board.fullmove_number}{'.' if board.turn else '...'}"
-        san = push_san(board, legal[int(random.integers(len(legal)))])
+        san = board.san_and_push(legal[int(random.integers(len(legal)))])
         words.append(f"{number} {san} {{ [%eval {random.integers(-500, 500) / 100}] [%clk 0:0{random.integers(5)}:00] }}")
     return words
 

@@ -11,6 +11,7 @@ import bisect
 import functools
 from collections.abc import Hashable, Iterable
 from enum import IntEnum
+from typing import Any
 
 import chess
 import numpy as np
@@ -69,6 +70,18 @@ class Scale(IntEnum):
 def rating_bucket(rating: int) -> int:
     """The bucket of a rating in points; 0 or less means unknown."""
     return 0 if rating <= 0 else min(max(rating // 100 - 4, 1), RATING_BUCKETS - 1)
+
+
+def rating_buckets(ratings: NDArray[Any]) -> NDArray[np.int64]:
+    """The same of many."""
+    table = _bucket_of()
+    return np.asarray(table[np.clip(ratings, 0, len(table) - 1)])
+
+
+@functools.cache
+def _bucket_of() -> NDArray[np.int64]:
+    """By rating, up to the first in the last bucket."""
+    return np.array([rating_bucket(rating) for rating in range(100 * (RATING_BUCKETS + 4))])
 
 
 @functools.cache

@@ -28,7 +28,6 @@ from engine.net import Net, Outputs, Past, Tokens
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-_OUTSIDE = -1e4  # logit of a legal move that the vocabulary lacks (castling of Chess960): chosen only when alone
 _STEP_PLIES = 4  # a call takes games with at most this many new plies together; longer ones go by powers of two
 _FEW = 4  # requests up to which handing the net's work to another thread costs more than it saves
 
@@ -98,8 +97,13 @@ class Evaluator:
                 self._remembered.put(questions[i], evaluation)
         for call in asked:  # only now is no call reading a shelf
             _keep(call, requests)
-        answers = (evaluations_by_request[first.get(questions[i], i)] for i in range(len(requests)))
-        return [evaluation for evaluation in answers if evaluation is not None]
+        evaluations = []
+        for i, question in enumerate(questions):
+            answered = evaluations_by_request[first.get(question, i)]
+            if answered is None:
+                raise RuntimeError(f"request {i} of {len(requests)} was not evaluated")
+            evaluations.append(answered)
+        return evaluations
 
     def _check(self, board: chess.Board) -> None:
         if self.net.info.blind and board.root().fen() != chess.STARTING_FEN:
@@ -126,7 +130,14 @@ class Evaluator:
         """A function that gives the net's answer; ``at_once`` another thread sees to it meanwhile."""
         if at_once:
             return self._workers.submit(self._shared.run, tokens, past).result
-        return functools.cache(lambda: self.net.run(tokens, past))
+        answer: list[Outputs] = []
+
+        def run_once() -> Outputs:
+            if not answer:
+                answer.append(self.net.run(tokens, past))
+            return answer[0]
+
+        return run_once
 
     @functools.cached_property
     def _shared(self) -> Net:
@@ -174,10 +185,8 @@ def evaluation_of(
     moves: tuple[chess.Move, ...], turn: chess.Color, logits: NDArray[np.float32], wdl: NDArray[np.float32]
 ) -> Evaluation:
     """What the net's answer, (MOVE_COUNT,) and (3,), says of a position with these legal moves."""
-    ids = move_ids(moves, turn)
+    ids = move_ids(moves, turn)  # the vocabulary has every legal move, castling of Chess960 included
     own = logits[ids].astype(np.float64) if ids else np.zeros(0)
-    if min(ids, default=0) < 0:
-        own[np.array(ids) < 0] = _OUTSIDE
     odds = np.exp(wdl.astype(np.float64) - wdl.max())
     win, draw, loss = (odds / odds.sum()).tolist()
     return Evaluation(moves, own, (win, draw, loss))

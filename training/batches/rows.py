@@ -20,7 +20,7 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import RATING_BUCKETS
+from engine.encoding import rating_buckets
 from engine.errors import DataError
 from engine.vocabulary import FLIP, START
 from training.batches.replay import Start, board_codes, mover_moves, replay
@@ -270,7 +270,7 @@ def _ratings(
     records: NDArray[Any], game: NDArray[np.int32], black: NDArray[np.bool_], dropout: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     elo = np.stack([records["white_elo"], records["black_elo"]], axis=1).astype(np.int64)
-    bucket = np.where(elo > 0, np.clip(elo // 100 - 4, 1, RATING_BUCKETS - 1), 0)  # as engine.encoding.rating_bucket
+    bucket = rating_buckets(elo)
     bucket[dropout] = 0
     scale = np.where(dropout, 0, records["scale"])
     of_white, of_black = bucket[game, 0], bucket[game, 1]

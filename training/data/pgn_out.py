@@ -17,7 +17,6 @@ from engine.vocabulary import UCI_MOVES
 from training.data.store import Game
 
 _LINE = 80
-_LETTERS = " PNBRQK"
 
 
 def game_text(game: Game) -> str:
@@ -50,28 +49,5 @@ def _movetext(game: Game) -> str:
     for move in game.moves.tolist():
         if board.turn or not words:
             words.append(f"{board.fullmove_number}{'.' if board.turn else '...'}")
-        words.append(push_san(board, chess.Move.from_uci(UCI_MOVES[move])))
+        words.append(board.san_and_push(chess.Move.from_uci(UCI_MOVES[move])))
     return " ".join([*words, game.result])
-
-
-def push_san(board: chess.Board, move: chess.Move) -> str:
-    """Make a legal move and return its notation; python-chess's own spends most of its time on rivals and mates."""
-    text = _san(board, move)
-    board.push(move)
-    if not board.is_check():
-        return text
-    return text + ("#" if board.is_checkmate() else "+")
-
-
-def _san(board: chess.Board, move: chess.Move) -> str:
-    kind, target = board.piece_type_at(move.from_square) or 0, chess.square_name(move.to_square)
-    sideways = chess.square_file(move.to_square) - chess.square_file(move.from_square)
-    if kind == chess.PAWN:
-        source = f"{chess.FILE_NAMES[chess.square_file(move.from_square)]}x" if sideways else ""
-        return source + target + (f"={_LETTERS[move.promotion]}" if move.promotion else "")
-    if kind == chess.KING and abs(sideways) == 2:
-        return "O-O" if sideways > 0 else "O-O-O"
-    rivals = board.attackers_mask(board.turn, move.to_square) & board.pieces_mask(kind, board.turn)
-    if rivals & ~chess.BB_SQUARES[move.from_square]:
-        return board.san(move).rstrip("+#")
-    return _LETTERS[kind] + ("x" if board.occupied & chess.BB_SQUARES[move.to_square] else "") + target

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from engine.encoding import Scale
 from engine.vocabulary import UCI_MOVES
-from training.data.pgn_out import push_san
 from training.data.store import RESULTS, TERMINATIONS, TIME_CLASSES, Store
 
 _OPENING_PLIES = 4
@@ -80,7 +79,7 @@ def _line(key: int) -> str:
     for ply in range(_OPENING_PLIES):
         move = key >> 16 * (_OPENING_PLIES - 1 - ply) & 0xFFFF
         number = f"{board.fullmove_number}." if board.turn else ""
-        words.append(number + push_san(board, chess.Move.from_uci(UCI_MOVES[move])))
+        words.append(number + board.san_and_push(chess.Move.from_uci(UCI_MOVES[move])))
     return " ".join(words)
 
 

@@ -1,7 +1,9 @@
 """Several processes of one run on this machine: starts them, passes a stop on, and ends all of them when one fails.
 
 Knows processes, signals and the environment in which ``torch.distributed`` finds its peers. Does not know what they train.
-Runs over several machines are started by ``torchrun``, which sets the same environment.
+Runs over several machines are started by ``torchrun``, which sets the same environment. On one machine
+ours does what that does not: stop signals are held back until every process listens, and the exit status is that of the
+process that failed first.
 """
 
 from __future__ import annotations

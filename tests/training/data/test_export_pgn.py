@@ -15,7 +15,7 @@ from tests.training.data.conftest import Corpus
 from training.data.__main__ import main
 from training.data.filters import Filters
 from training.data.ingest import Job, ingest
-from training.data.pgn_out import game_text, push_san
+from training.data.pgn_out import game_text
 from training.data.store import Game, Store, iterate, open_store
 
 HARD = (
@@ -31,20 +31,6 @@ def store(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Store:
     path = tmp_path_factory.mktemp("export") / "s"
     ingest([corpus.path], path, job=Job(Filters(min_plies=0)))
     return open_store(path)
-
-
-def test_the_notation_is_python_chess_s() -> None:
-    random = np.random.default_rng(8)
-    for fen in (*HARD, *HARD, chess.STARTING_FEN, chess.STARTING_FEN):
-        board = chess.Board(fen)
-        for _ in range(80):
-            legal = list(board.legal_moves)
-            if not legal:
-                break
-            for move in legal:
-                wanted, copy = board.san(move), board.copy(stack=False)
-                assert push_san(copy, move) == wanted
-            board.push(legal[int(random.integers(len(legal)))])
 
 
 def test_python_chess_reads_the_same_games(store: Store) -> None:
