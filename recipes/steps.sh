@@ -1,4 +1,4 @@
-# Sourced by recipes, never run: steps that are done once, so that a recipe goes on where it was stopped.
+# Sourced by recipes, never run: steps that are done once, so that a recipe can be resumed where it was stopped.
 #
 #   once STEP COMMAND…    needs $out, the recipe's folder; leaves the seconds that the step took in $out/done/STEP
 

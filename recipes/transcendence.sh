@@ -38,7 +38,7 @@ blind) board="--board-input none" ;;
 *) echo "expected ARM=net or ARM=blind, got $arm" >&2 && exit 2 ;;
 esac
 
-# A match goes on by itself and can be made longer, so its mark holds its length.
+# A match is resumed by itself and can be made longer, so its mark holds its length.
 once "games-$games" "$root/bin/match" generate "$population" --games "$games" --openings random:4 --out "$out/games" --no-page
 once store "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/store"
 
