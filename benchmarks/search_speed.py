@@ -1,0 +1,142 @@
+"""How many positions a second the search evaluates on one core, and what a reply costs beside another net's.
+
+    python -m benchmarks.search_speed [--net NET] [--against NET] [--out FILE]
+
+Searches begin at different lengths of a game that the net played against itself. Batched and one by one, and the two nets, are
+measured in turns; seconds are processor time of this process, so a busy machine disturbs little. Knows how to time; searches as
+the engine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import chess
+import numpy as np
+
+from engine.files import write_text
+from engine.inference.evaluation import Evaluation
+from engine.inference.evaluator import Evaluator, Request
+from engine.inference.game_cache import Players
+from engine.inference.sampling import Sampling, choose
+from engine.net import Net
+from engine.net_file import find_net
+from engine.search.leaves import NetLeaves
+from engine.search.search import Limits, search
+from engine.search.tree import Node, Tree
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "docs" / "results" / "search" / "speed.txt"
+PLIES = (8, 24, 40, 60, 80)
+VISITS = 400
+_MEGABYTES = 64
+
+
+class Counted:
+    """``NetLeaves`` that counts what it evaluates."""
+
+    def __init__(self, leaves: NetLeaves) -> None:
+        self.leaves, self.evaluated = leaves, 0
+
+    def __call__(self, nodes: Sequence[Node]) -> Sequence[Evaluation]:
+        self.evaluated += len(nodes)
+        return self.leaves(nodes)
+
+
+def played(net: Net, *, plies: int, seed: int = 5) -> list[chess.Move]:
+    """The moves of a game of that length of the net against itself at temperature 0.5."""
+    evaluator, random = Evaluator(net), np.random.default_rng(seed)
+    while True:
+        board, cache = chess.Board(), evaluator.new_game()
+        while board.ply() < plies and not board.is_game_over():
+            evaluation = evaluator.evaluate([Request(board, cache)])[0]
+            board.push(choose(evaluation, board, Sampling(temperature=0.5), random=random).move)
+        if board.ply() == plies:
+            return list(board.move_stack)
+
+
+def after(moves: Sequence[chess.Move]) -> chess.Board:
+    board = chess.Board()
+    for move in moves:
+        board.push(move)
+    return board
+
+
+def searched(net: Net, board: chess.Board, *, batch: int) -> tuple[int, int, float]:
+    """Visits, evaluations and seconds of a search; what the game itself costs is left out."""
+    counted = Counted(NetLeaves(net, megabytes=_MEGABYTES))
+    tree = Tree(board)
+    root = counted.leaves.begin(board, Players(), tree.walk())
+    for node in tree.gather(1):
+        tree.learn(node, root)
+    began = time.process_time()
+    search(tree, counted, Limits(VISITS, batch=batch))
+    return tree.root.visits, counted.evaluated, time.process_time() - began
+
+
+def speed_lines(net: Net, moves: Sequence[chess.Move]) -> list[str]:
+    """A line for each length of the game, and one for all."""
+    lines = [f"{'plies of the game':18}  {'visits':>6}  {'evaluations':>11}  {'a second':>8}  {'one by one':>10}  {'ratio':>5}"]
+    total = np.zeros(5)
+    for plies in PLIES:
+        board = after(moves[:plies])
+        (visits, many, seconds), (_, single, slow) = searched(net, board, batch=16), searched(net, board, batch=1)
+        total += visits, many, seconds, single, slow
+        fast, slowly = many / seconds, single / slow
+        lines.append(f"{plies:18}  {visits:6}  {many:11}  {fast:8.0f}  {slowly:10.0f}  {fast / slowly:5.2f}")
+    fast, slowly = total[1] / total[2], total[3] / total[4]
+    lines.append(f"{'all':>18}  {total[0]:6.0f}  {total[1]:11.0f}  {fast:8.0f}  {slowly:10.0f}  {fast / slowly:5.2f}")
+    return lines
+
+
+def reply_seconds(evaluator: Evaluator, moves: Sequence[chess.Move]) -> float:
+    """Median of the replies to every second ply of a game."""
+    board, cache, times = chess.Board(), evaluator.new_game(), list[float]()
+    for number, move in enumerate(moves):
+        board.push(move)
+        if number % 2 == 0:
+            began = time.process_time()
+            evaluator.evaluate([Request(board, cache)])
+            times.append(time.process_time() - began)
+    return statistics.median(times)
+
+
+def in_turns(nets: Sequence[Net], moves: Sequence[chess.Move], *, repeats: int = 15) -> list[float]:
+    """Median seconds of a reply of each net."""
+    evaluators = [Evaluator(net, hash_mb=0) for net in nets]
+    times = [[reply_seconds(evaluator, moves) for evaluator in evaluators] for _ in range(repeats)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def report(net: Net, against: Net | None) -> str:
+    """All figures as text."""
+    moves = played(net, plies=max(PLIES))
+    machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, one thread, processor time"
+    lines = [f"net {net.info.name} ({net.info.precision}), {machine}", "", *speed_lines(net, moves)]
+    if against is not None:
+        own, other = in_turns((net, against), moves)
+        names = f"{against.info.path.name}, {against.info.path.stat().st_size / 1e6:.1f} MB"
+        lines += ["", f"a reply, in turns: {1e3 * own:.2f} ms; {names}: {1e3 * other:.2f} ms; ratio {own / other:.2f}"]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description="Speed of the search, and of a reply beside another net's.")
+    parser.add_argument("--net", help="an .onnx file (default: the net that ships)")
+    parser.add_argument("--against", type=Path, metavar="NET", help="another one, whose replies are timed in turns")
+    parser.add_argument("--out", type=Path, default=OUT)
+    arguments = parser.parse_args()
+    against = Net.open(arguments.against, threads=1) if arguments.against else None
+    text = report(Net.open(find_net(arguments.net), threads=1), against)
+    print(text, end="")
+    write_text(arguments.out, text)
+
+
+if __name__ == "__main__":
+    main()
