@@ -28,11 +28,11 @@ import torch
 from torch.nn import functional
 
 from training.batches.replay import board_codes, replay
-from training.batches.rows import Reader
+from training.batches.rows import RowReader
 from training.config import DataConfig, ModelConfig
 from training.data.ingest import ingest
 from training.data.store import Shard, Store, open_store
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run.validation import inputs_of
 
 ROOT = Path(__file__).parents[1]
@@ -161,7 +161,7 @@ def loader_speed(store: Store, model: ModelConfig, plies: int) -> float:
     data = DataConfig(streams=1)
 
     def chunks() -> Iterator[float]:
-        reader = Reader(store, data, model, seed=1)
+        reader = RowReader(store, data, model, seed=1)
         done = 0
         while done < plies:
             begin = time.process_time()
@@ -176,8 +176,8 @@ def loader_speed(store: Store, model: ModelConfig, plies: int) -> float:
 def step_speed(store: Store, model: ModelConfig) -> tuple[float, float]:
     """Plies a second of one forward and backward pass on one core, and millions of parameters."""
     torch.set_num_threads(1)
-    net = Net(model)
-    rows = Reader(store, DataConfig(streams=1), model, seed=1).rows(16)
+    net = Transformer(model)
+    rows = RowReader(store, DataConfig(streams=1), model, seed=1).rows(16)
 
     def step() -> None:
         logits, wdl = net(*inputs_of(rows, torch.device("cpu")))

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.paper_way import CharModel
 from engine.inference.evaluator import Evaluator, Request
 from engine.net import Net, Outputs, Past, Tokens, find_net
-from engine.uci.player import Opened, Player
+from engine.uci.player import Opened, UciPlayer
 from engine.uci.protocol import BestMove, Go, Position, Reply, parse
 from engine.uci.session import Search
 
@@ -138,7 +138,7 @@ def outside_seconds(net: Net, *, games: int) -> tuple[float, float]:
     evaluator = Evaluator(timed_net)  # type: ignore[arg-type]
     replies: list[Reply] = []
     opened = Opened(evaluator, "", lambda: evaluator)
-    player = Player(replies.append, lambda search: None, opener=lambda settings: opened)
+    player = UciPlayer(replies.append, lambda search: None, opener=lambda settings: opened)
     inside, outside = [], []
     random = np.random.default_rng(1)
     for _ in range(games):

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.vocabulary import MOVE_COUNT
-from training.batches.rows import Reader, Rows
+from training.batches.rows import RowReader, Rows
 from training.config import Config, ModelConfig, load_preset
 from training.data.store import Store, open_store
 from training.net.model import flops_per_ply
@@ -110,7 +110,7 @@ def alternately(tasks: Mapping[str, Callable[[], float]]) -> dict[str, float]:
 def one_thread(store: Store, config: Config, folder: Path) -> dict[str, float]:
     """GFLOP/s of products and plies/s of whole training steps, ours and the plain one, in one run."""
     trainer = Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
-    reader = Reader(store, config.data, config.model, seed=2)
+    reader = RowReader(store, config.data, config.model, seed=2)
     plies = trainer.rows_a_step * config.model.context
     plain = {str(p): plain_step(config, p) for p in (torch.float32, trainer.precision)}
 

@@ -23,7 +23,7 @@ from engine.files import replacing
 from engine.net_file import CONTRACT, PREFIX
 from engine.vocabulary import vocabulary_hash
 from training.config import ModelConfig
-from training.net.model import BoardTable, Net
+from training.net.model import BoardTable, Transformer
 
 INPUTS = ("moves", "board", "state", "ratings", "past_keys", "past_values", "positions", "past_mask", "new_mask")
 OUTPUTS = ("logits", "wdl", "keys", "values")
@@ -72,9 +72,9 @@ def _fold(module: nn.Module) -> None:
 
 
 class _Step(nn.Module):
-    """``Net.step`` as a module's forward, for the exporter; a blind net still names its board inputs."""
+    """``Transformer.step`` as a module's forward, for the exporter; a blind net still names its board inputs."""
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Transformer) -> None:
         super().__init__()
         self.net = net
 
@@ -118,7 +118,9 @@ def model_metadata(config: ModelConfig, name: str) -> dict[str, Any]:
     }
 
 
-def export_graph(net: Net, path: Path, *, name: str, training: dict[str, Any], play: dict[str, Any] | None = None) -> None:
+def export_graph(
+    net: Transformer, path: Path, *, name: str, training: dict[str, Any], play: dict[str, Any] | None = None
+) -> None:
     """Write ``net`` as fp32 ONNX to ``path``, by way of a temporary file beside it."""
     net = copy.deepcopy(net).eval().cpu()
     _fold(net)

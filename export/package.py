@@ -24,7 +24,7 @@ from export.gate import Fidelity, TwinMatch, check, compare, play_twins, summary
 from export.graph import export_graph
 from export.quantize import halve, quantize
 from export.verify import GAMES, POSITIONS, verify
-from training.net.model import Net
+from training.net.model import Transformer
 
 TWINS: dict[str, Callable[[Path, Path], None]] = {"int8": quantize, "fp16": halve}
 """How each smaller twin is made from the fp32 file."""
@@ -48,7 +48,7 @@ class Order:
     play: dict[str, Any] = field(default_factory=dict)
 
 
-def package(net: Net, out: Path, order: Order, *, games: Sequence[Transcript]) -> list[Path]:
+def package(net: Transformer, out: Path, order: Order, *, games: Sequence[Transcript]) -> list[Path]:
     """Write ``out``, its twins, the report and the card; returns their paths. Raises NetError, with nothing written, when one
     of the nets is not what it should be."""
     try:
@@ -65,7 +65,7 @@ def package(net: Net, out: Path, order: Order, *, games: Sequence[Transcript]) -
         ) from None
 
 
-def _proven(net: Net, fp32: Path, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
+def _proven(net: Transformer, fp32: Path, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
     """Export ``net`` and its twins to ``fp32`` and beside it; returns the report of what was found."""
     report: dict[str, Any] = {"net": order.name, "run": order.run}
     export_graph(net, fp32, name=order.name, training=order.training, play=order.play)
@@ -83,7 +83,7 @@ def _proven(net: Net, fp32: Path, order: Order, *, games: Sequence[Transcript]) 
     return report
 
 
-def _twin(net: Net, fp32: Path, precision: str, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
+def _twin(net: Transformer, fp32: Path, precision: str, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
     """Make one twin beside ``fp32``; returns what its gates fidelity. Raises NetError when one is shut."""
     twin = fp32.with_suffix(f".{precision}.onnx")
     TWINS[precision](fp32, twin)

@@ -26,7 +26,7 @@ from engine.net import in_sequence
 from engine.vocabulary import MOVE_COUNT, START
 from export.games import Arrays, Transcript, continued, from_half, random_games
 from training.config import ModelConfig
-from training.net.model import Net
+from training.net.model import Transformer
 
 TOLERANCE = 1e-4
 """Largest difference of a logit that still counts as agreement; float32 sums in another order stay far below."""
@@ -67,7 +67,7 @@ class Agreement:
         return self.positions >= POSITIONS and self.games >= GAMES
 
 
-def verify(net: Net, path: Path, *, games: Sequence[Transcript]) -> Agreement:
+def verify(net: Transformer, path: Path, *, games: Sequence[Transcript]) -> Agreement:
     """Compare ``net`` with the ONNX file on every position of ``games``. Raises NetError when they disagree."""
     config = net.config
     cut = [Transcript(game.moves[: config.context], game.fen) for game in games]
@@ -90,7 +90,7 @@ def verify(net: Net, path: Path, *, games: Sequence[Transcript]) -> Agreement:
 
 
 @torch.inference_mode()
-def _torch_answer(net: Net, game: Arrays) -> Floats:
+def _torch_answer(net: Transformer, game: Arrays) -> Floats:
     """(T, MOVE_COUNT + 3) by the training code path."""
     T = game["moves"].shape[1]
     tensors = [torch.from_numpy(game[name]) for name in ("moves", "board", "state", "ratings")]
@@ -165,7 +165,7 @@ def _long_games(games: Sequence[Transcript], *, context: int) -> list[Transcript
     ]
 
 
-def _by_engine(net: Net, path: Path, games: Sequence[Transcript], *, beyond: int) -> float:
+def _by_engine(net: Transformer, path: Path, games: Sequence[Transcript], *, beyond: int) -> float:
     """The largest difference when the engine follows ``games``, over all positions from number ``beyond`` on."""
     evaluator = Evaluator(EngineNet.open(path), hash_mb=0)
     differences = []
@@ -181,7 +181,7 @@ def _by_engine(net: Net, path: Path, games: Sequence[Transcript], *, beyond: int
     return float(np.max(differences))
 
 
-def _rebased_answers(net: Net, game: Transcript) -> Iterator[Floats]:
+def _rebased_answers(net: Transformer, game: Transcript) -> Iterator[Floats]:
     """(MOVE_COUNT + 3,) for each position in turn, read by torch from where the context has room for it."""
     context, whole = net.config.context, game.inputs(net.config)
     base, answers = 0, _torch_answer(net, {name: array[:, :context] for name, array in whole.items()})

@@ -24,7 +24,7 @@ _MOSTLY = 0.75
 """A shelf is read whole, its other rows in vain, when this share of its rows is asked for."""
 
 
-class Reader(Protocol):
+class CachedGame(Protocol):
     """A game that lies on a shelf."""
 
     shelf: Shelf | None
@@ -39,7 +39,7 @@ class Shelf:
     def __init__(self, info: NetInfo, rows: int) -> None:
         self.rows = rows
         self._info = info
-        self._owners: list[weakref.ref[Reader] | None] = [None] * rows
+        self._owners: list[weakref.ref[CachedGame] | None] = [None] * rows
         self._room = 0
         self._keys, self._values = self._reserved(info.context)
 
@@ -47,7 +47,7 @@ class Shelf:
         """Rows that no living game has."""
         return [row for row, owner in enumerate(self._owners) if owner is None or owner() is None]
 
-    def take(self, reader: Reader, row: int) -> None:
+    def take(self, reader: CachedGame, row: int) -> None:
         """Give ``reader`` a free row, and what it has read elsewhere a copy there."""
         old, old_row = reader.shelf, reader.row
         if old is not None and reader.filled:
@@ -92,7 +92,7 @@ class Shelf:
                 target[layer, :, :, :kept] = source[layer, :, :, :kept].copy()
         self._room = room
 
-    def whole(self, readers: Sequence[Reader]) -> Past:
+    def whole(self, readers: Sequence[CachedGame]) -> Past:
         """The past of all rows, of those that ``readers`` do not have empty."""
         lengths = np.zeros(self.rows, np.int64)
         lengths[[reader.row for reader in readers]] = [reader.filled for reader in readers]
@@ -105,7 +105,7 @@ class Shelf:
         owners = [owner() for owner in self._owners if owner is not None]
         return [owner.filled for owner in owners if owner is not None]
 
-    def mostly(self, readers: Sequence[Reader]) -> bool:
+    def mostly(self, readers: Sequence[CachedGame]) -> bool:
         """Whether ``readers`` are so many of the rows that reading all is cheapest."""
         return len(readers) >= _MOSTLY * self.rows
 
@@ -116,7 +116,7 @@ class Shelves:
     def __init__(self, info: NetInfo) -> None:
         self._info = info
 
-    def seat(self, readers: Sequence[Reader]) -> list[list[int]]:
+    def seat(self, readers: Sequence[CachedGame]) -> list[list[int]]:
         """Give each reader a row, and say which of ``readers``, by number, share a shelf.
 
         New games go to free rows of shelves that are asked for as well, for games of one call are likely to meet again:
@@ -135,7 +135,7 @@ class Shelves:
             together.setdefault(id(reader.shelf), []).append(i)
         return list(together.values())
 
-    def _shelve(self, readers: Sequence[Reader]) -> None:
+    def _shelve(self, readers: Sequence[CachedGame]) -> None:
         """Put ``readers`` on new shelves, as equally full as can be."""
         count = -(-len(readers) // _ROWS)
         for n in range(count):
@@ -144,14 +144,14 @@ class Shelves:
             for row, reader in enumerate(part):
                 shelf.take(reader, row)
 
-    def _close_up(self, shelf: Shelf, readers: Sequence[Reader]) -> None:
+    def _close_up(self, shelf: Shelf, readers: Sequence[CachedGame]) -> None:
         """Move ``readers`` to a smaller shelf where only ended games keep them from having theirs to themselves."""
         living = shelf.rows - len(shelf.free())
         if not shelf.mostly(readers) and len(readers) >= _MOSTLY * living:
             self._shelve(readers)
 
 
-def copied(readers: Sequence[Reader]) -> Past:
+def copied(readers: Sequence[CachedGame]) -> Past:
     """The past of a few games of a shelf, or of several shelves, in new arrays."""
     parts = [reader.shelf.read(reader.row, reader.filled) for reader in readers if reader.shelf is not None]
     lengths = np.array([reader.filled for reader in readers])

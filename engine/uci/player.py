@@ -40,17 +40,17 @@ from engine.uci.protocol import (
 )
 from engine.uci.searching import Hunt, Leaves, Searcher, visits_of
 from engine.uci.session import Search
-from engine.uci.thinking import Judge, Task, restricted, show_end, think
+from engine.uci.thinking import GameEvaluator, Task, restricted, show_end, think
 
 
 @dataclass(frozen=True)
 class Opened:
     """A net, ready to play."""
 
-    judge: Judge
+    judge: GameEvaluator
     summary: str
     """One line for people: which net on which device."""
-    fresh: Callable[[], Judge]
+    fresh: Callable[[], GameEvaluator]
     """Makes another judge of the same net, one that remembers nothing."""
     play: dict[str, Any] = field(default_factory=dict)
     """How it wants to be used: ``rating`` (points) and ``scale`` (``engine.encoding.Scale``) of its own side, ``dial``."""
@@ -104,7 +104,7 @@ def players(setting: Setting, opponent: Opponent | None, *, white: bool) -> Play
     return Players(own, theirs, setting.scale) if white else Players(theirs, own, setting.scale)
 
 
-class Player:
+class UciPlayer:
     """Does what is queued. ``ended`` is called just before each search's ``bestmove``."""
 
     def __init__(

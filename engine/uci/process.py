@@ -166,10 +166,10 @@ class Process:
         """The worker: takes one task after another, the heavy imports before the first."""
         first = self._tasks.get()
         try:
-            from engine.uci.player import Player, open_net
+            from engine.uci.player import UciPlayer, open_net
 
             opener = self._opener or open_net
-            player = Player(
+            player = UciPlayer(
                 self._emit, self._ended, opener=opener, model=self._model, elo_range=self._elo_range, log_to=self._journal.open
             )
             perform = player.perform

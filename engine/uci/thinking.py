@@ -29,7 +29,7 @@ _POLICY_SHOWN = 5
 """Moves in the ``info string`` about the policy, unless MultiPV asks for more."""
 
 
-class Judge(Protocol):
+class GameEvaluator(Protocol):
     """What thinking needs of an evaluator; ``engine.inference.evaluator.Evaluator`` is one."""
 
     def new_game(self) -> GameCache: ...
@@ -43,7 +43,7 @@ class Task:
     board: chess.Board
     search: Search
     settings: Settings
-    judge: Judge
+    judge: GameEvaluator
     cache: GameCache
     players: Players
     tables: Tables | None
@@ -52,7 +52,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Judged:
+class RatedLine:
     """The position after a move."""
 
     move: chess.Move
@@ -119,7 +119,7 @@ def _show_choice(task: Task, evaluation: Evaluation, move: chess.Move, *, wdl: W
     child = None
     if after is None and task.settings.ponder and _time_left(task, needed_ms=0):
         child = _judged_after(task, move)
-    known = Judged(move, after or wdl, child.reply if child else None, judged=False)
+    known = RatedLine(move, after or wdl, child.reply if child else None, judged=False)
     task.emit(_info(task, known, multipv=1, nodes=1 + (child is not None)))
     return known.reply
 
@@ -138,11 +138,11 @@ def _analyse(task: Task, evaluation: Evaluation, chosen: chess.Move, *, wdl: Wdl
         replies[child.move] = child.reply
         task.emit(_info(task, child, multipv=multipv, nodes=nodes))
     if not replies:
-        task.emit(_info(task, Judged(chosen, wdl, None, judged=False), multipv=1, nodes=nodes))
+        task.emit(_info(task, RatedLine(chosen, wdl, None, judged=False), multipv=1, nodes=nodes))
     return replies.get(chosen)
 
 
-def _judge_children(task: Task, moves: Sequence[chess.Move]) -> Iterator[Judged]:
+def _judge_children(task: Task, moves: Sequence[chess.Move]) -> Iterator[RatedLine]:
     """Judge the positions after ``moves``, in their order, until ``stop`` or the clock ends it.
 
     One by one: they share the game's cache, so each costs one step of the net, and ``stop`` is honoured between two.
@@ -156,15 +156,15 @@ def _judge_children(task: Task, moves: Sequence[chess.Move]) -> Iterator[Judged]
         spent_ms = task.search.elapsed_ms() - started
 
 
-def _judged_after(task: Task, move: chess.Move) -> Judged:
+def _judged_after(task: Task, move: chess.Move) -> RatedLine:
     result = _result_after(task.board, move)
     if result:
-        return Judged(move, result, None, judged=False)
+        return RatedLine(move, result, None, judged=False)
     board = _after(task.board, move)
     evaluation = task.judge.evaluate([Request(board, task.cache, task.players)])[0]
     ending = task.tables.probe(board) if task.tables else None
     win, draw, loss = ending.wdl if ending else evaluation.wdl
-    return Judged(move, (loss, draw, win), evaluation.moves[int(np.argmax(evaluation.logits))], judged=True)
+    return RatedLine(move, (loss, draw, win), evaluation.moves[int(np.argmax(evaluation.logits))], judged=True)
 
 
 def _after(board: chess.Board, move: chess.Move) -> chess.Board:
@@ -197,7 +197,7 @@ def _delay(task: Task) -> None:
         task.search.wait(until - task.search.elapsed_ms())
 
 
-def _info(task: Task, line: Judged, *, multipv: int, nodes: int) -> Info:
+def _info(task: Task, line: RatedLine, *, multipv: int, nodes: int) -> Info:
     reply = _reply_text(task, line.move, line.reply)
     pv = (_text(task, line.move), reply) if reply else (_text(task, line.move),)
     return Info(

@@ -13,7 +13,7 @@ from engine.errors import MatchError
 from match.options import MatchOptions, NetOptions
 from match.play.game import Played
 from match.play.results import read_results
-from match.play.session import Decide, Plan, play_match
+from match.play.session import Decide, MatchPlan, play_match
 from match.players.interface import Player
 from match.players.population import PlayerFactory, distinct
 from match.report.finish import finish
@@ -55,7 +55,7 @@ def run_match(
     shared_openings: bool = True,
 ) -> None:
     """Play a match in its folder and report on it; ``games`` of each pairing, by default as the options say."""
-    plan = Plan(
+    plan = MatchPlan(
         pairings,
         heroes,
         options.games if games is None else games,

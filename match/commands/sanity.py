@@ -25,7 +25,7 @@ from match.play.game import Played, Rules
 from match.play.results import Results
 from match.play.runner import play
 from match.play.schedule import Fixture
-from match.play.session import Progress, identity
+from match.play.session import MatchProgress, identity
 from match.players.at_board import SpecPlayer
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
 from match.players.engine import EngineSpec, go_command
@@ -142,13 +142,13 @@ def _measured(options: SanityOptions, hero: NetPlayer, others: Mapping[str, Play
     return _write(options.out, rows, _notes(options, hero, others, played))
 
 
-def _positions(options: SanityOptions, matches: Sequence[Played]) -> sanity_study.Positions:
+def _positions(options: SanityOptions, matches: Sequence[Played]) -> sanity_study.SanityPositions:
     """Of a file, or of matches and then kept in the folder; at most as many as were asked for."""
     if options.positions or not matches:
         positions = sanity_study.sorted_out(boards.read_examples(_file(options)))
-        return sanity_study.Positions(positions.mates[: options.mates], positions.ahead[: options.ahead])
+        return sanity_study.SanityPositions(positions.mates[: options.mates], positions.ahead[: options.ahead])
     mates = sanity_study.mate_positions(matches, count=options.mates, seed=options.nets.seed)
-    positions = sanity_study.Positions(mates, _judged(matches, count=options.ahead, seed=options.nets.seed))
+    positions = sanity_study.SanityPositions(mates, _judged(matches, count=options.ahead, seed=options.nets.seed))
     write_text(options.out / "positions.txt", sanity_study.as_text(positions))
     return positions
 
@@ -178,11 +178,11 @@ def _judged(games: Sequence[Played], *, count: int, seed: int) -> list[chess.Boa
         raise MatchError(f"expected Stockfish to judge positions: it {failure}") from None
 
 
-def _readable(hero: NetPlayer, positions: sanity_study.Positions) -> sanity_study.Positions:
+def _readable(hero: NetPlayer, positions: sanity_study.SanityPositions) -> sanity_study.SanityPositions:
     """A blind net knows positions only by their games from the initial position."""
     if not hero.evaluator.net.info.blind:
         return positions
-    return sanity_study.Positions(
+    return sanity_study.SanityPositions(
         *([board for board in part if board.root().fen() == chess.STARTING_FEN] for part in (positions.mates, positions.ahead))
     )
 
@@ -215,7 +215,7 @@ def _played(
     """The games, by the runner of matches: those that the folder holds are not played again."""
     results = Results(options.out, _settings(fixtures, players))
     try:
-        with Progress(len(fixtures), results.played, hero.name, {}, None) as progress:
+        with MatchProgress(len(fixtures), results.played, hero.name, {}, None) as progress:
             play(
                 fixtures,
                 players,

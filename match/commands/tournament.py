@@ -38,7 +38,7 @@ _INSTALL = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class Gauntlet:
     """A gauntlet: each temperature against each Stockfish level."""
 
     net: Path
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     runner = find_runner(arguments.runner)
     out: Path = arguments.out or Path("runs") / f"tournament-{time.strftime('%Y%m%d-%H%M%S')}"
     out.mkdir(parents=True, exist_ok=True)
-    plan = Plan(
+    plan = Gauntlet(
         find_net(arguments.net).absolute(),
         tuple(dict.fromkeys(arguments.temperature or [0.001, 0.5, 1.0])),
         tuple(arguments.levels),
@@ -106,7 +106,7 @@ def find_runner(wanted: str | None) -> str:
     raise MatchError(f"expected {wanted or ' or '.join(RUNNERS)}, found no such program; {_INSTALL}")
 
 
-def command(runner: str, plan: Plan) -> list[str]:
+def command(runner: str, plan: Gauntlet) -> list[str]:
     """The runner's command line."""
     fast = "fastchess" in Path(runner).stem.lower()
     words = [runner]
@@ -129,7 +129,7 @@ def command(runner: str, plan: Plan) -> list[str]:
     return [*words, "-pgnout", f"file={plan.pgn}" if fast else str(plan.pgn)]
 
 
-def _our_engine(plan: Plan, temperature: float, *, fast: bool) -> list[str]:
+def _our_engine(plan: Gauntlet, temperature: float, *, fast: bool) -> list[str]:
     words = ["-P", "-m", "engine"]
     arguments = [f"args={shlex.join(words)}"] if fast else [f"arg={word}" for word in words]
     return [
@@ -143,7 +143,7 @@ def _our_engine(plan: Plan, temperature: float, *, fast: bool) -> list[str]:
     ]
 
 
-def _write_openings(chosen: str, plan: Plan) -> None:
+def _write_openings(chosen: str, plan: Gauntlet) -> None:
     book = openings.choose_openings(chosen, pairs=plan.games // 2, seed=plan.seed)
     games = [Played(i, "?", "?", o.name, "", "*", "", o.fen, " ".join(o.moves), len(o.moves)) for i, o in enumerate(book)]
     if all(not game.moves and game.fen == chess.STARTING_FEN for game in games):

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from engine.errors import MatchError
-from match.play.game import Game, Played, Rules
+from match.play.game import LiveGame, Played, Rules
 from match.play.schedule import Fixture
 from match.players.client import Engines
 from match.players.interface import Forfeit, Spec
@@ -35,7 +35,7 @@ class _Worker:
 def play_game(fixture: Fixture, specs: Mapping[str, Spec], engines: Engines, rules: Rules) -> Played:
     """One game from its opening to its end."""
     engines.new_game()
-    game = Game(fixture, rules)
+    game = LiveGame(fixture, rules)
     while not game.ending:
         try:
             game.play(specs[game.player].answer(game.turn, engines))

@@ -64,7 +64,7 @@ class Played:
         return Score(self.white, self.black, WHITE_POINTS[self.result], self.pair)
 
 
-class Game:
+class LiveGame:
     """A game that is being played."""
 
     def __init__(self, fixture: Fixture, rules: Rules) -> None:

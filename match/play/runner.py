@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import chess
 
 from match.play.bulk import play_bulk
-from match.play.game import Game, Played, Rules
+from match.play.game import LiveGame, Played, Rules
 from match.play.results import Results
 from match.play.schedule import Fixture
 from match.players.interface import Forfeit, Player
@@ -49,11 +49,11 @@ def play(
 def play_batched(schedule: Sequence[Fixture], players: Mapping[str, Player], *, at_once: int, rules: Rules) -> Iterator[Played]:
     """The games as they end, ``at_once`` side by side."""
     waiting = list(schedule[::-1])
-    games: list[Game] = []
+    games: list[LiveGame] = []
     with ThreadPoolExecutor(len(players)) as pool:
         while waiting or games:
             while waiting and len(games) < at_once:
-                games.append(Game(waiting.pop(), rules))
+                games.append(LiveGame(waiting.pop(), rules))
             over = [game for game in games if game.ending]
             games = [game for game in games if not game.ending]
             for game in over:
@@ -63,15 +63,15 @@ def play_batched(schedule: Sequence[Fixture], players: Mapping[str, Player], *, 
             _advance(games, players, pool)
 
 
-def _advance(games: Sequence[Game], players: Mapping[str, Player], pool: ThreadPoolExecutor) -> None:
+def _advance(games: Sequence[LiveGame], players: Mapping[str, Player], pool: ThreadPoolExecutor) -> None:
     """One move in every game; each player is asked for all its games together, players with the same net as one, and all
     who are asked think side by side."""
-    to_move: dict[object, list[Game]] = {}
+    to_move: dict[object, list[LiveGame]] = {}
     for game in games:
         player = players[game.player]
         to_move.setdefault(id(player.evaluator) if isinstance(player, NetPlayer) else game.player, []).append(game)
 
-    def ask(group: Sequence[Game]) -> list[chess.Move | Forfeit]:
+    def ask(group: Sequence[LiveGame]) -> list[chess.Move | Forfeit]:
         nets = [(player, game.turn) for game in group if isinstance(player := players[game.player], NetPlayer)]
         return moves_together(nets) if nets else players[group[0].player].moves([game.turn for game in group])
 

@@ -35,7 +35,7 @@ Decide = Callable[[Sequence[Score]], tuple[str, bool]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class MatchPlan:
     """What a match consists of."""
 
     pairings: Sequence[tuple[str, str]]
@@ -53,7 +53,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Session:
+class PlayedMatch:
     """A match that was played."""
 
     played: Sequence[Played]
@@ -61,7 +61,9 @@ class Session:
     anchors: Mapping[str, float]
 
 
-def play_match(plan: Plan, players: Mapping[str, Player], *, out: Path, rules: Rules, at_once: int, workers: int) -> Session:
+def play_match(
+    plan: MatchPlan, players: Mapping[str, Player], *, out: Path, rules: Rules, at_once: int, workers: int
+) -> PlayedMatch:
     """Play what the folder ``out`` does not hold yet, and close the players. Raises MatchError."""
     pairs = -(-plan.games // 2) * (1 if plan.shared_openings else len(plan.pairings))
     try:
@@ -76,13 +78,13 @@ def play_match(plan: Plan, players: Mapping[str, Player], *, out: Path, rules: R
     anchors = {name: player.anchor for name, player in players.items() if player.anchor is not None}
     anchors = dict(anchors if plan.anchors is None else plan.anchors)
     try:
-        with Progress(len(schedule), results.played, plan.heroes[0], anchors, plan.decide) as progress:
+        with MatchProgress(len(schedule), results.played, plan.heroes[0], anchors, plan.decide) as progress:
             if not progress.over:
                 play(schedule, players, results=results, at_once=at_once, workers=workers, rules=rules, report=progress.add)
     finally:
         _close(players)
         results.close()
-    return Session(sorted(results.played, key=lambda game: game.number), anchors)
+    return PlayedMatch(sorted(results.played, key=lambda game: game.number), anchors)
 
 
 def _close(players: Mapping[str, Player]) -> None:
@@ -90,7 +92,7 @@ def _close(players: Mapping[str, Player]) -> None:
         player.close()
 
 
-def _settings(plan: Plan, players: Mapping[str, Player], rules: Rules, book: Sequence[openings.Opening]) -> dict[str, Any]:
+def _settings(plan: MatchPlan, players: Mapping[str, Player], rules: Rules, book: Sequence[openings.Opening]) -> dict[str, Any]:
     """What must be the same when a match is resumed; its length may grow."""
     lines = "\n".join(f"{o.fen} {' '.join(o.moves)}" for o in book)
     return {
@@ -109,7 +111,7 @@ def identity(player: Player) -> str:
     return f"net {net} {player.sampling} rating={player.rating} scale={player.scale} seed={player.seed}"
 
 
-class Progress:
+class MatchProgress:
     """Games/s, time left, the first hero's score and rating so far: a bar on a terminal, else a line a minute."""
 
     def __init__(
@@ -126,7 +128,7 @@ class Progress:
         self._rating = ""
         self.over = self._check()[1]
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> MatchProgress:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,7 +16,7 @@ from engine.errors import MatchError
 from engine.figures import has_matplotlib
 from engine.files import write_text
 from match.play.game import Played
-from match.play.session import Session
+from match.play.session import PlayedMatch
 from match.players.stockfish import LEVEL_ANCHORS, PAPER_MOVETIME, level_name
 from match.report import pgn, tables
 from match.statistics.glicko2 import PAPER_LEVELS, Glicko, paper_ratings
@@ -28,7 +28,7 @@ _LINE_S = 60.0  # without a terminal, progress is a line a minute
 
 
 def finish(
-    session: Session,
+    session: PlayedMatch,
     heroes: Sequence[str],
     *,
     out: Path,

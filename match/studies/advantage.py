@@ -32,7 +32,7 @@ _FEW = 0.1  # share of the states whose share of the gain is reported
 _NOTHING = 0.001  # a smaller difference in expected points is none
 
 Floats = NDArray[np.float64]
-AskLines = Callable[[chess.Board, int], list[EngineLine]]
+AskAllMoves = Callable[[chess.Board, int], list[EngineLine]]
 """Lines of so many best moves, with win/draw/loss."""
 
 
@@ -71,12 +71,12 @@ def draw_states(games: Sequence[Played], *, count: int, seed: int) -> list[chess
     return states
 
 
-def asks(engine: Engine, go: str) -> AskLines:
+def asks(engine: Engine, go: str) -> AskAllMoves:
     """A running engine as the judge; ``go`` is the whole command."""
     return lambda board, count: engine.best_lines(f"position fen {board.fen()}", go, count)
 
 
-def rewards_of(board: chess.Board, ask: AskLines) -> dict[chess.Move, float]:
+def rewards_of(board: chess.Board, ask: AskAllMoves) -> dict[chess.Move, float]:
     """Expected points of each legal move, best first by the judge's own order. Raises MatchError when the judge tells no
     win/draw/loss, or not of every move."""
     count = board.legal_moves.count()
@@ -94,11 +94,11 @@ def _points(line: EngineLine) -> float:
     return (win + draw / 2) / 1000
 
 
-def judge_states(states: Sequence[chess.Board], judges: Sequence[AskLines]) -> list[dict[chess.Move, float]]:
+def judge_states(states: Sequence[chess.Board], judges: Sequence[AskAllMoves]) -> list[dict[chess.Move, float]]:
     """Rewards in every state, the judges side by side."""
     shares = [range(i, len(states), len(judges)) for i in range(len(judges))]
 
-    def work(share: Sequence[int], ask: AskLines) -> list[dict[chess.Move, float]]:
+    def work(share: Sequence[int], ask: AskAllMoves) -> list[dict[chess.Move, float]]:
         return [rewards_of(states[i], ask) for i in share]
 
     with ThreadPoolExecutor(len(judges)) as pool:

@@ -48,7 +48,7 @@ _LEGEND = (
     "moves to mate: the net's own, mean over won games; intervals: Wilson, as if moves of a game were independent",
 )
 
-Judge = Callable[[chess.Board], int]
+JudgePosition = Callable[[chess.Board], int]
 """Centipawns for the side to move."""
 
 
@@ -86,7 +86,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Positions:
+class SanityPositions:
     """What the net is asked about, with the games before them on the boards' stacks."""
 
     mates: list[chess.Board]
@@ -124,7 +124,7 @@ def mate_positions(games: Sequence[Played], *, count: int, seed: int) -> list[ch
     return _one_a_game(games, pick, count=count, seed=seed)
 
 
-def ahead_positions(games: Sequence[Played], judge: Judge, *, count: int, seed: int) -> list[chess.Board]:
+def ahead_positions(games: Sequence[Played], judge: JudgePosition, *, count: int, seed: int) -> list[chess.Board]:
     """The same where the judge finds the side to move ahead by ``AHEAD_CP`` or more, with enough men on the board."""
 
     def pick(game: Played, draws: np.random.Generator) -> chess.Board | None:
@@ -160,9 +160,9 @@ def _own_moves(game: Played) -> Iterator[tuple[int, chess.Board, chess.Move]]:
         board.push(move)
 
 
-def sorted_out(examples: Sequence[Example]) -> Positions:
+def sorted_out(examples: Sequence[Example]) -> SanityPositions:
     """Positions of a file by the first word of their names. Raises MatchError for one that is not what its name says."""
-    positions = Positions([], [])
+    positions = SanityPositions([], [])
     for example in examples:
         kind = example.name.partition(" ")[0]
         if kind == MATE and mating_moves(example.board):
@@ -174,7 +174,7 @@ def sorted_out(examples: Sequence[Example]) -> Positions:
     return positions
 
 
-def as_text(positions: Positions) -> str:
+def as_text(positions: SanityPositions) -> str:
     """Positions as a file of them has them."""
     return "\n".join(
         [

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from engine.dial import Dial, Point
 from engine.errors import ConfigError, NetError
-from engine.net import Net as EngineNet
+from engine.net import Transformer as EngineNet
 from export import package as packaging
 from export.__main__ import main, training_summary
 from export.card import card
@@ -32,14 +32,14 @@ from match.statistics.scores import Difference
 from tests.nets import random_network
 from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.data.store import Game, StoreWriter, open_store
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 
 @pytest.fixture(scope="module", params=get_args(BoardInput))
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Net, Path]:
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Transformer, Path]:
     net = random_network(request.param, seed=1)
     path = tmp_path_factory.mktemp("net") / "net.onnx"
     export_graph(net, path, name="random", training={"steps": 0}, play={"rating": 2000, "scale": 1})
@@ -47,7 +47,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[Net, Path]:
+def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[Transformer, Path]:
     net, path = random_network(seed=1), tmp_path_factory.mktemp("one") / "net.onnx"
     export_graph(net, path, name="random", training={})
     return net, path
@@ -64,7 +64,7 @@ def with_first_weights_changed(source: Path, out: Path, *, of: str) -> Path:
     return out
 
 
-def test_torch_and_onnx_agree_in_every_way(exported: tuple[Net, Path]) -> None:
+def test_torch_and_onnx_agree_in_every_way(exported: tuple[Transformer, Path]) -> None:
     net, path = exported
     found = verify(net, path, games=random_games(6, plies=60, seed=2))
     assert found.positions >= 200
@@ -74,7 +74,7 @@ def test_torch_and_onnx_agree_in_every_way(exported: tuple[Net, Path]) -> None:
     assert (found.rebased is None, found.fens is None) == (blind, blind)
 
 
-def test_another_network_is_found_out(exported: tuple[Net, Path]) -> None:
+def test_another_network_is_found_out(exported: tuple[Transformer, Path]) -> None:
     net, path = exported
     other = random_network(net.config.board_input, seed=2)
     with pytest.raises(NetError, match="disagrees"):
@@ -91,7 +91,7 @@ def test_each_way_counts() -> None:
     assert not Agreement(1000, 49, **ways).enough
 
 
-def test_games_beyond_the_context_and_from_fens_are_read_by_the_engine(one: tuple[Net, Path], tmp_path: Path) -> None:
+def test_games_beyond_the_context_and_from_fens_are_read_by_the_engine(one: tuple[Transformer, Path], tmp_path: Path) -> None:
     """What a wrong evaluator would do is found by these two ways alone: here the net is right, and half its context a lie."""
     net, path = one
     model = onnx.load(str(path))
@@ -116,7 +116,7 @@ def test_half_a_game_goes_on_as_the_whole_one() -> None:
     assert half.played().tolist() == whole.played()[15:].tolist()
 
 
-def test_names_and_metadata_are_the_contracts(exported: tuple[Net, Path]) -> None:
+def test_names_and_metadata_are_the_contracts(exported: tuple[Transformer, Path]) -> None:
     net, path = exported
     model = onnx.load(str(path))
     assert tuple(i.name for i in model.graph.input) == INPUTS
@@ -128,7 +128,7 @@ def test_names_and_metadata_are_the_contracts(exported: tuple[Net, Path]) -> Non
     assert json.loads(props["transcendence.play"]) == {"rating": 2000, "scale": 1}
 
 
-def test_int8_is_far_smaller_and_close(exported: tuple[Net, Path], tmp_path: Path) -> None:
+def test_int8_is_far_smaller_and_close(exported: tuple[Transformer, Path], tmp_path: Path) -> None:
     net, path = exported
     out = tmp_path / "int8.onnx"
     quantize(path, out)
@@ -139,7 +139,7 @@ def test_int8_is_far_smaller_and_close(exported: tuple[Net, Path], tmp_path: Pat
     assert EngineNet.open(out).info.precision == "int8"
 
 
-def test_fp16_is_half_the_size_and_closer(exported: tuple[Net, Path], tmp_path: Path) -> None:
+def test_fp16_is_half_the_size_and_closer(exported: tuple[Transformer, Path], tmp_path: Path) -> None:
     net, path = exported
     out = tmp_path / "fp16.onnx"
     halve(path, out)
@@ -183,7 +183,7 @@ def test_a_match_is_scored_by_opening_pairs() -> None:
 
 
 @pytest.mark.parametrize("make", [quantize, halve])
-def test_a_wrong_net_does_not_pass_for_a_twin(one: tuple[Net, Path], tmp_path: Path, make: Any) -> None:
+def test_a_wrong_net_does_not_pass_for_a_twin(one: tuple[Transformer, Path], tmp_path: Path, make: Any) -> None:
     net, path = one
     twin = tmp_path / "twin.onnx"
     make(with_first_weights_changed(path, tmp_path / "wrong.onnx", of="board.rows"), twin)
@@ -248,7 +248,7 @@ def test_what_fails_is_not_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     net, out, games = random_network(seed=1), tmp_path / "mine.onnx", random_games(3, plies=30, seed=4)
     (tmp_path / "mine.md").write_text("the old card")
 
-    def wrong_export(net: Net, path: Path, **rest: Any) -> None:
+    def wrong_export(net: Transformer, path: Path, **rest: Any) -> None:
         export_graph(net, path.with_suffix(".tmp"), **rest)
         with_first_weights_changed(path.with_suffix(".tmp"), path, of="move")
 
@@ -275,7 +275,7 @@ def test_what_fails_is_not_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "mine.md").read_text() == "the old card"
 
 
-def test_the_twins_meet_in_a_real_match(one: tuple[Net, Path], tmp_path: Path) -> None:
+def test_the_twins_meet_in_a_real_match(one: tuple[Transformer, Path], tmp_path: Path) -> None:
     _, path = one
     halve(path, tmp_path / "twin.onnx")
     found = play_twins(path, tmp_path / "twin.onnx", games=4, threads=1)
@@ -283,7 +283,7 @@ def test_the_twins_meet_in_a_real_match(one: tuple[Net, Path], tmp_path: Path) -
     assert 0 <= found.difference.score <= 1
 
 
-def test_the_card_tells_the_match(one: tuple[Net, Path], tmp_path: Path) -> None:
+def test_the_card_tells_the_match(one: tuple[Transformer, Path], tmp_path: Path) -> None:
     _, path = one
     (tmp_path / "net.onnx").write_bytes(path.read_bytes())
     match = {"games": 400, "score": 0.51, "error": 0.01, "elo": 7.0, "low": -7.0, "high": 21.0}
@@ -293,7 +293,7 @@ def test_the_card_tells_the_match(one: tuple[Net, Path], tmp_path: Path) -> None
         assert wanted in card(tmp_path / "net.onnx")
 
 
-def test_the_card_shows_speed_dial_and_curves(one: tuple[Net, Path], tmp_path: Path) -> None:
+def test_the_card_shows_speed_dial_and_curves(one: tuple[Transformer, Path], tmp_path: Path) -> None:
     net, speed = tmp_path / "net.onnx", tmp_path / "evidence" / "speed.txt"
     net.write_bytes(one[1].read_bytes())
     write_dial(net, Dial((Point(501.0, 1000, 1.0), Point(900.0, 1500, 0.1)), scale=1))
@@ -327,7 +327,7 @@ def test_truncated_weights_are_one_line(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_run_that_does_not_say_where_it_came_from_is_one_line(
-    one: tuple[Net, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    one: tuple[Transformer, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = Config(model=one[0].config)
     checkpoint.start(tmp_path, config, dataset={"name": "random"})
@@ -349,7 +349,9 @@ def test_a_run_that_does_not_say_where_it_came_from_is_one_line(
     assert training_summary(tmp_path)["dataset"] == {"name": "random"}
 
 
-def test_a_place_without_permission_is_one_line(one: tuple[Net, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_without_permission_is_one_line(
+    one: tuple[Transformer, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Faked: who runs the tests may be allowed everything."""
 
     def refused(*_: object, **__: object) -> str:

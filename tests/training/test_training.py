@@ -35,7 +35,7 @@ from training.config import (
 )
 from training.data.store import Store, StoreWriter
 from training.net.average import Average
-from training.net.model import Net, attend
+from training.net.model import Transformer, attend
 from training.net.optimizer import make_optimizers, orthogonalized, rate_at
 from training.run import checkpoint, metrics_file
 from training.run.loop import Diverged, Processes, Trainer, compiles
@@ -233,7 +233,9 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
 def test_steps_with_a_cache_equal_the_training_pass(board_input: BoardInput) -> None:
     torch.manual_seed(2)
     rank = 0 if board_input == "none" else 4
-    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input=board_input, board_width=16, move_rank=rank))
+    net = Transformer(
+        ModelConfig(layers=2, width=16, heads=2, context=32, board_input=board_input, board_width=16, move_rank=rank)
+    )
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.3)
     B, T, cut = 2, 12, 5
@@ -259,7 +261,7 @@ def test_steps_with_a_cache_equal_the_training_pass(board_input: BoardInput) -> 
 
 def test_packed_games_do_not_see_each_other() -> None:
     torch.manual_seed(3)
-    net = Net(ModelConfig(layers=2, width=16, heads=2, context=32, board_input="none"))
+    net = Transformer(ModelConfig(layers=2, width=16, heads=2, context=32, board_input="none"))
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.3)
     moves = torch.randint(0, 1968, (1, 10))
@@ -276,7 +278,7 @@ def test_packed_games_do_not_see_each_other() -> None:
 
 def test_every_board_input_learns_through_all_its_weights() -> None:
     for board_input in get_args(BoardInput):
-        net = Net(ModelConfig(layers=1, width=16, heads=2, context=32, board_input=board_input, board_width=16))
+        net = Transformer(ModelConfig(layers=1, width=16, heads=2, context=32, board_input=board_input, board_width=16))
         for p in net.parameters():
             torch.nn.init.normal_(p, std=0.3)
         shape = (3, 8)
@@ -288,7 +290,7 @@ def test_every_board_input_learns_through_all_its_weights() -> None:
 
 
 def test_muon_has_the_blocks_and_the_small_board_net_and_adamw_the_rest() -> None:
-    net = Net(ModelConfig(layers=2, width=16, heads=2, board_input="conv", board_layers=1))
+    net = Transformer(ModelConfig(layers=2, width=16, heads=2, board_input="conv", board_layers=1))
     muon, adamw = (
         {id(p) for g in o.param_groups for p in g["params"]} for o in make_optimizers(net, OptimizerConfig(kind="muon"))
     )
@@ -417,7 +419,7 @@ def test_the_average_of_the_weights_is_what_plays_and_survives_a_stop(config: Co
 
 
 def test_the_average_is_the_mean_that_its_decay_says(config: Config) -> None:
-    net = Net(config.model)
+    net = Transformer(config.model)
     average = Average(net, decay=0.9)
     want = net.move_head.detach().clone()
     for step in range(1, 300):
@@ -589,7 +591,7 @@ def test_a_split_of_short_games_has_short_rows(config: Config, store: Store) -> 
     validation = load_validation(store, config.data, model=model, plies=10_000, legal=True)
     assert 20 <= validation.rows.moves.shape[1] < 90
     assert validation.legal is not None
-    assert evaluate(Net(model), validation).plies == validation.rows.moves.size
+    assert evaluate(Transformer(model), validation).plies == validation.rows.moves.size
 
 
 def test_a_cap_without_games_is_refused(store: Store, config: Config) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from training.batches.device_replay import DeviceReplay, board_codes
 from training.batches.replay import Start
-from training.batches.rows import Boards, Reader, Rows, boards_by_numpy
+from training.batches.rows import Boards, RowReader, Rows, boards_by_numpy
 
 _AHEAD = 3
 """Steps whose rows are made early: only some need new games replayed, which then may take longer than a step."""
@@ -34,7 +34,7 @@ class Batch:
     """Rows of one forward and backward pass, on the training device."""
 
     inputs: tuple[Tensor, ...]
-    """What ``training.net.model.Net`` takes, int64."""
+    """What ``training.net.model.Transformer`` takes, int64."""
     targets: Tensor
     """(R, T) int64, as in ``training.batches.rows.Rows``."""
     results: Tensor
@@ -58,7 +58,7 @@ class Batch:
 class Feed:
     """The rows of one step after another, from ``reader``: ``rows`` a step of this process, ``rows_at_once`` a pass."""
 
-    def __init__(self, reader: Reader, *, rows: int, rows_at_once: int, device: torch.device) -> None:
+    def __init__(self, reader: RowReader, *, rows: int, rows_at_once: int, device: torch.device) -> None:
         self.reader, self.device = reader, device
         self._rows, self._rows_at_once = rows, rows_at_once
 
@@ -102,7 +102,7 @@ class Feed:
 class EarlyFeed(Feed):
     """Makes the next steps' rows in a thread, and on a GPU in a stream of its own, while this step's are learned from."""
 
-    def __init__(self, reader: Reader, *, rows: int, rows_at_once: int, device: torch.device) -> None:
+    def __init__(self, reader: RowReader, *, rows: int, rows_at_once: int, device: torch.device) -> None:
         super().__init__(reader, rows=rows, rows_at_once=rows_at_once, device=device)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rows")
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]

@@ -41,7 +41,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Positions:
+class ReplayedPositions:
     """The position before each of P plies, from its mover's side; one row a ply, games one after another."""
 
     pieces: NDArray[np.uint8]
@@ -145,7 +145,7 @@ class _Tables:
         self.en_passant[rows] = np.where(left | right, to % 8 + 1, 0)
 
 
-def replay(moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start] | None = None) -> Positions:
+def replay(moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[int, Start] | None = None) -> ReplayedPositions:
     """Positions before every ply of G games.
 
     ``moves`` (P,) holds the games one after another as White sees the moves, ``offsets`` (G + 1,) where each begins
@@ -173,7 +173,7 @@ def replay(moves: NDArray[np.uint16], offsets: NDArray[np.int64], starts: dict[i
         tables.play(moves[at], turn)
     pieces[black] = SWAP_COLOURS[pieces[black].reshape(-1, 8, 8)[:, ::-1].reshape(-1, 64)]
     state[black, 0] = SWAP_CASTLING[state[black, 0]]
-    return Positions(pieces, state, black, key_of_ply)
+    return ReplayedPositions(pieces, state, black, key_of_ply)
 
 
 def mover_moves(moves: NDArray[np.uint16], black: NDArray[np.bool_]) -> NDArray[np.uint16]:

@@ -291,7 +291,7 @@ def _mates(records: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.bool
     return mates
 
 
-class Reader:
+class RowReader:
     """Endless rows of one split, in an order that the seed decides and that ``state`` can resume.
 
     ``rank`` of ``world`` processes serves its share of the logical streams; ``boards`` replays the games. Raises DataError

@@ -22,7 +22,7 @@ from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
 from training.run.checkpoint import load_net
-from training.run.validation import Judged, judge, load_validation, metrics_of
+from training.run.validation import Losses, judge, load_validation, metrics_of
 
 _BAND_POINTS = 200
 _OPENING_PIECES, _ENDGAME_PIECES = 26, 12  # men on the board, kings and pawns too: at least, at most
@@ -60,7 +60,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         write_text(arguments.out, json.dumps(head | figures, indent=1) + "\n")
 
 
-def figures_of(judged: Judged, bands: NDArray[np.int64], men: NDArray[np.int64] | None) -> dict[str, Any]:
+def figures_of(judged: Losses, bands: NDArray[np.int64], men: NDArray[np.int64] | None) -> dict[str, Any]:
     """Metrics of all plies, of each rating band and phase, and how often what the net expected came true."""
     figures: dict[str, Any] = {"all": dataclasses.asdict(metrics_of(judged))}
     for name, chosen in (*_bands(bands), *(_phases(men) if men is not None else ())):
@@ -69,7 +69,7 @@ def figures_of(judged: Judged, bands: NDArray[np.int64], men: NDArray[np.int64] 
     return figures | {"calibration": calibration(judged)}
 
 
-def calibration(judged: Judged, bins: int = 10) -> list[dict[str, float]]:
+def calibration(judged: Losses, bins: int = 10) -> list[dict[str, float]]:
     """Expected score of the mover (win + draw / 2) in equal bins, against the score that was made."""
     known = np.isfinite(judged["result"])
     expected = (judged["win"] + judged["draw"] / 2)[known]

@@ -29,7 +29,7 @@ _SMOOTH = 25  # windows a training curve is averaged in: few enough to see the t
 
 
 @dataclass(frozen=True)
-class Setting:
+class RunSetting:
     """Runs that differ in nothing but their seed."""
 
     name: str
@@ -68,7 +68,7 @@ def _compare(arguments: argparse.Namespace) -> None:
         draw(settings, arguments.figure)
 
 
-def read(folders: Sequence[Path]) -> list[Setting]:
+def read(folders: Sequence[Path]) -> list[RunSetting]:
     """The settings of some runs, best first. Raises DataError for a folder without metrics or without a validation."""
     found: dict[Path, list[list[metrics_file.Record]]] = {}
     for folder in dict.fromkeys(path.resolve() for path in folders):
@@ -80,7 +80,7 @@ def read(folders: Sequence[Path]) -> list[Setting]:
         found.setdefault(folder.with_name(_SEED.sub("", folder.name)), []).append(lines)
     names = [path.name for path in found]
     settings = [
-        Setting(path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}", runs)
+        RunSetting(path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}", runs)
         for path, runs in found.items()
     ]
     return sorted(settings, key=lambda setting: setting.last("validation_move_nll").mean())
@@ -90,7 +90,7 @@ def _of_kind(lines: list[metrics_file.Record], kind: str) -> list[metrics_file.R
     return [line for line in lines if line["kind"] == kind]
 
 
-def curves_table(settings: Sequence[Setting]) -> str:
+def curves_table(settings: Sequence[RunSetting]) -> str:
     """One line a setting, the lowest move loss first: means over seeds, and half the range between them as ±."""
     width = max(len("setting"), *(len(s.name) for s in settings))
     head = f"{'setting':{width}} {'seeds':>5} {'steps':>8} {'plies':>13} {'minutes':>7} {'move loss':>16} {'top-1':>6}"
@@ -100,7 +100,7 @@ def curves_table(settings: Sequence[Setting]) -> str:
     return "\n".join(lines)
 
 
-def _figures(setting: Setting) -> str:
+def _figures(setting: RunSetting) -> str:
     steps, plies, minutes = (setting.last(key).mean() for key in ("step", "plies", "minutes"))
     loss = setting.last("validation_move_nll")
     spread = f"± {np.ptp(loss) / 2:.4f}" if len(loss) > 1 else ""
@@ -115,7 +115,7 @@ def _or_dash(value: float, form: str) -> str:
     return "-" if np.isnan(value) else format(value, form)
 
 
-def draw(settings: Sequence[Setting], path: Path) -> None:
+def draw(settings: Sequence[RunSetting], path: Path) -> None:
     """Losses against plies and against minutes. Raises ConfigError without matplotlib, or when it cannot be written."""
     figure = new_figure(figsize=(11, 5), layout="constrained")
     for axes, key in zip(figure.subplots(1, 2, sharey=True), ("plies", "minutes"), strict=True):
@@ -128,7 +128,7 @@ def draw(settings: Sequence[Setting], path: Path) -> None:
     save_figure(figure, path, dpi=150)
 
 
-def _draw_setting(axes: Axes, setting: Setting, *, key: str, style: dict[str, Any]) -> None:
+def _draw_setting(axes: Axes, setting: RunSetting, *, key: str, style: dict[str, Any]) -> None:
     for seed, run in enumerate(setting.runs):
         label: dict[str, Any] = {} if seed else {"label": setting.name}  # one line in the legend, whatever the seeds
         axes.plot(*_curve(run, "validation", key, "validation_move_nll"), marker="o", markersize=3, **style, **label)

@@ -26,7 +26,7 @@ from engine.figures import new_figure, save_figure
 from engine.files import write_text
 from training.batches.rows import Rows
 from training.data.store import open_store
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run.checkpoint import load_net
 from training.run.validation import inputs_of, load_validation
 
@@ -61,7 +61,7 @@ class Map:
 
 
 @torch.inference_mode()
-def hidden_states(net: Net, rows: Rows) -> tuple[Floats, Floats]:
+def hidden_states(net: Transformer, rows: Rows) -> tuple[Floats, Floats]:
     """(P, W) the layer that both heads read, and (P, 3) win, draw, loss. With the unit matrix for a head, the net's own
     forward pass gives the layer out."""
     head = net.wdl_head
@@ -89,7 +89,7 @@ def principal_plane(hidden: Floats) -> tuple[Floats, tuple[float, float]]:
     return centred @ plane.T, (float(shares[0]), float(shares[1]))
 
 
-def map_of(net: Net, rows: Rows, *, plies: int, seed: int = 1) -> Map:
+def map_of(net: Transformer, rows: Rows, *, plies: int, seed: int = 1) -> Map:
     """The map of ``plies`` plies of the rows, drawn at random; the plane is that of all."""
     hidden, wdl = hidden_states(net, rows)
     points, explained = principal_plane(hidden)

@@ -32,7 +32,7 @@ from engine.vocabulary import MOVE_COUNT
 from training.batches.rows import Rows
 from training.config import DataConfig
 from training.data.store import open_store
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run.validation import Validation, inputs_of, load_validation
 from training.run.warm_start import read_weights
 
@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedPlies:
     """What the net made of P plies, once."""
 
     logits: torch.Tensor
@@ -145,14 +145,14 @@ def _measured(arguments: argparse.Namespace, settings: Sequence[Setting]) -> lis
     start = read_weights(arguments.net)
     if not start.model.rating_input:
         raise ConfigError(f"expected a net that is conditioned on ratings, {arguments.net} is not")
-    net = Net(start.model)
+    net = Transformer(start.model)
     net.load_state_dict(start.weights)
     store = open_store(arguments.store)
     held_out = load_validation(store, DataConfig(), model=start.model, plies=store.plies, legal=True)
     return [measure(net.eval(), held_out, setting, most=arguments.plies) for setting in settings]
 
 
-def measure(net: Net, held_out: Validation, setting: Setting, *, most: int) -> Likeness:
+def measure(net: Transformer, held_out: Validation, setting: Setting, *, most: int) -> Likeness:
     """One setting on at most about ``most`` plies of movers within a hundred points of its rating, on its scale. Raises
     ConfigError where there is none."""
     theirs = plies_of(held_out.rows, setting)
@@ -199,7 +199,9 @@ def plies_of(rows: Rows, setting: Setting) -> NDArray[np.bool_]:
 
 
 @torch.inference_mode()
-def judge(net: Net, held_out: Validation, plies: NDArray[np.bool_], *, ratings: tuple[int, int, int] | None) -> Judged:
+def judge(
+    net: Transformer, held_out: Validation, plies: NDArray[np.bool_], *, ratings: tuple[int, int, int] | None
+) -> JudgedPlies:
     """The net on the chosen ``plies`` (R, T) of the rows, all given ``ratings`` (mover, opponent, scale); None = their own."""
     assert held_out.legal is not None
     logits, targets, legal = [], [], []
@@ -214,7 +216,7 @@ def judge(net: Net, held_out: Validation, plies: NDArray[np.bool_], *, ratings: 
         targets.append(torch.from_numpy(some.targets.astype(np.int64))[wanted])
         bits = np.unpackbits(held_out.legal[part][plies[part]], axis=-1)[:, :MOVE_COUNT]
         legal.append(torch.from_numpy(bits.astype(np.bool_)))
-    return Judged(torch.cat(logits), torch.cat(targets), torch.cat(legal))
+    return JudgedPlies(torch.cat(logits), torch.cat(targets), torch.cat(legal))
 
 
 def _error(values: Floats, row: NDArray[np.intp]) -> float:

@@ -9,7 +9,7 @@ import copy
 
 import torch
 
-from training.net.model import Net
+from training.net.model import Transformer
 from training.net.sharding import local
 
 
@@ -19,12 +19,12 @@ class Average:
     The first steps fade faster, as 10 + step allows, so that the random beginning does not stay.
     """
 
-    def __init__(self, net: Net, decay: float) -> None:
+    def __init__(self, net: Transformer, decay: float) -> None:
         self.net = copy.deepcopy(net).requires_grad_(False)
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, net: Net, *, step: int) -> None:
+    def update(self, net: Transformer, *, step: int) -> None:
         """Count in the weights of one more step."""
         keep = min(self._decay, step / (10 + step))
         torch._foreach_lerp_([local(p) for p in self.net.parameters()], [local(p) for p in net.parameters()], 1 - keep)

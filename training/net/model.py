@@ -174,10 +174,10 @@ class SquareTable(nn.Module):
         return F.embedding(codes, self.code) + self.place
 
 
-Board = BoardTable | ConvBoard | SquaresBoard
+BoardEmbedding = BoardTable | ConvBoard | SquaresBoard
 
 
-def board_of(config: ModelConfig) -> Board | None:
+def board_of(config: ModelConfig) -> BoardEmbedding | None:
     """What reads the board in a net of this ``board_input``; None in a blind one."""
     match config.board_input:
         case "none":
@@ -254,7 +254,7 @@ class Block(nn.Module):
         return x + F.linear(F.relu(F.linear(_rms(x), self.up)).square(), self.down)
 
 
-class Net(nn.Module):
+class Transformer(nn.Module):
     """Moves, boards, state and ratings in; move logits and WDL logits out."""
 
     def __init__(self, config: ModelConfig) -> None:

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 from torch.optim import AdamW, Optimizer
 
 from training.config import OptimizerConfig
-from training.net.model import Net
+from training.net.model import Transformer
 from training.net.sharding import part_of, whole
 
 # Quintic Newton-Schulz coefficients of Keller Jordan's Muon: singular values end between about 0.7 and 1.2.
@@ -96,7 +96,7 @@ class Muon(Optimizer):
         return gradient.lerp(momentum.lerp_(gradient, 1 - group["momentum"]), group["momentum"])
 
 
-def make_optimizers(net: Net, config: OptimizerConfig, precision: torch.dtype = torch.float32) -> list[Optimizer]:
+def make_optimizers(net: Transformer, config: OptimizerConfig, precision: torch.dtype = torch.float32) -> list[Optimizer]:
     """The optimisers of a run; each group remembers its peak rate as ``peak_lr``. ``precision`` is Muon's."""
     matrices = net.matrices()
     inside = {id(p) for p in matrices}

@@ -15,10 +15,10 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from training.net.model import Net
+from training.net.model import Transformer
 
 
-def shard(net: Net, *, device: torch.device, world: int) -> None:
+def shard(net: Transformer, *, device: torch.device, world: int) -> None:
     """Leave this process its part of every weight, on ``device``. All processes hold the same net when they call this.
 
     Blocks are moved and cut one by one: the whole net need not fit on the device.
@@ -33,7 +33,7 @@ def shard(net: Net, *, device: torch.device, world: int) -> None:
     net.to(device)
 
 
-def is_sharded(net: Net) -> bool:
+def is_sharded(net: Transformer) -> bool:
     """Whether ``shard`` was called on it."""
     return isinstance(net.move_head, DTensor)
 
@@ -56,7 +56,7 @@ def part_of(tensor: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None)  # all have it: nothing is sent
 
 
-def whole_weights(net: Net, *, kept: bool = True) -> dict[str, Tensor]:
+def whole_weights(net: Transformer, *, kept: bool = True) -> dict[str, Tensor]:
     """The whole weights by name. All processes must call this; those that do not keep them get an empty dict."""
     weights = {}
     for name, tensor in net.state_dict().items():
@@ -66,7 +66,7 @@ def whole_weights(net: Net, *, kept: bool = True) -> dict[str, Tensor]:
     return weights
 
 
-def load_weights(net: Net, weights: dict[str, Tensor]) -> None:
+def load_weights(net: Transformer, weights: dict[str, Tensor]) -> None:
     """Give whole weights to a net that may be in pieces."""
     own = net.state_dict()
     net.load_state_dict({name: part_of(value, own[name]) if name in own else value for name, value in weights.items()})

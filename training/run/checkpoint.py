@@ -35,7 +35,7 @@ from torch.optim import Optimizer
 from engine.errors import ConfigError
 from engine.files import lock, replacing, write_text
 from training.config import Config, load_config, to_dict
-from training.net.model import Net
+from training.net.model import Transformer
 from training.net.sharding import is_sharded, load_state, load_weights, whole_state, whole_weights
 from training.run.metrics_file import METRICS as METRICS
 
@@ -43,7 +43,13 @@ WEIGHTS, STATE, CONFIG, RUN, LOCK = "model.safetensors", "state.pt", "config.jso
 
 
 def save(
-    folder: Path, playing: Net, *, trained: Net, optimizers: list[Optimizer], progress: dict[str, Any], first: bool = True
+    folder: Path,
+    playing: Transformer,
+    *,
+    trained: Transformer,
+    optimizers: list[Optimizer],
+    progress: dict[str, Any],
+    first: bool = True,
 ) -> None:
     """Write the weights that play, and the state: those that are trained (the same ones unless they are averaged), the
     optimisers and the progress. A kill between the two files leaves a state that is whole and can be resumed.
@@ -69,7 +75,9 @@ def _write(folder: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> N
         ) from error
 
 
-def resume(folder: Path, net: Net, *, average: Net | None, optimizers: list[Optimizer]) -> dict[str, Any] | None:
+def resume(
+    folder: Path, net: Transformer, *, average: Transformer | None, optimizers: list[Optimizer]
+) -> dict[str, Any] | None:
     """Load the newest state into ``net``, its ``average`` and ``optimizers``; None when the run has not saved yet."""
     path = folder / STATE
     if not has_saved(folder):
@@ -122,10 +130,10 @@ def progress(folder: Path) -> dict[str, Any] | None:
     return progress_so_far
 
 
-def load_net(folder: Path) -> tuple[Net, Config]:
+def load_net(folder: Path) -> tuple[Transformer, Config]:
     """The newest weights of a run. Raises ConfigError when the folder holds no run or the weights do not fit."""
     config = load_config(folder / CONFIG)
-    net = Net(config.model)
+    net = Transformer(config.model)
     try:
         net.load_state_dict(load_file(str(folder / WEIGHTS)))
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -24,17 +24,17 @@ from torch.nn.parallel import DistributedDataParallel
 from engine.errors import ConfigError, TranscendenceError
 from engine.vocabulary import MOVE_COUNT
 from training.batches.feed import Batch, ways_for
-from training.batches.rows import Reader, check_games
+from training.batches.rows import RowReader, check_games
 from training.config import Config, RunConfig
 from training.data.store import Store
 from training.net.average import Average
-from training.net.model import Net, flops_per_ply
+from training.net.model import Transformer, flops_per_ply
 from training.net.optimizer import make_optimizers, rate_at, set_rate
 from training.net.sharding import shard, whole, whole_weights
 from training.run import checkpoint, metrics_file
-from training.run.progress import Progress
+from training.run.progress import RunProgress
 from training.run.stopping import StopSignal
-from training.run.tensorboard import Board
+from training.run.tensorboard import FigureLog
 from training.run.validation import Metrics, Validation, evaluate, load_validation
 from training.run.warm_start import fitted
 
@@ -117,7 +117,7 @@ class Trainer:
         self.config, self.folder, self.processes, self.device = config, folder, processes, device
         check(config, store, world=processes.world)
         torch.manual_seed(config.run.seed)
-        self.net = Net(config.model)
+        self.net = Transformer(config.model)
         if weights is not None:
             self.net.load_state_dict(fitted(weights, self.net.state_dict()))
         self.average = Average(self.net, config.optimizer.ema) if config.optimizer.ema else None
@@ -130,7 +130,7 @@ class Trainer:
         self.precision = precision_of(config.run, device)
         self.optimizers = make_optimizers(self.net, config.optimizer, self.precision)
         boards, feed = ways_for(device)
-        self.reader = Reader(
+        self.reader = RowReader(
             store, config.data, config.model, seed=config.run.seed, rank=processes.rank, world=processes.world, boards=boards
         )
         self.rows_a_step = config.data.batch_plies // config.model.context // config.data.streams * config.data.streams
@@ -148,7 +148,7 @@ class Trainer:
         if self.compiled:
             self._module = torch.compile(self._module, dynamic=False)
         self._restore()
-        self._board = Board(folder, step=self.step) if config.run.tensorboard and processes.first else None
+        self._board = FigureLog(folder, step=self.step) if config.run.tensorboard and processes.first else None
 
     def _restore(self) -> None:
         average = None if self.average is None else self.average.net
@@ -162,7 +162,7 @@ class Trainer:
             )
 
     @property
-    def playing(self) -> Net:
+    def playing(self) -> Transformer:
         """The weights that are validated, saved and exported: the average where there is one."""
         return self.net if self.average is None else self.average.net
 
@@ -175,7 +175,7 @@ class Trainer:
         run = self.config.run
         saved = evaluated = self.minutes
         metrics: Metrics | None = None
-        with self._stop.listening(), Progress(shown=self.processes.first) as bar:
+        with self._stop.listening(), RunProgress(shown=self.processes.first) as bar:
             while (share := self._share_done()) < 1:
                 began, worked = time.monotonic(), time.process_time()
                 line = self._train_step(share)
@@ -261,7 +261,7 @@ class Trainer:
             (loss * weight).backward()  # type: ignore[no-untyped-call]
         return torch.stack([nll.detach().mean(), wdl_loss.detach()]) * weight
 
-    def _report(self, losses: dict[str, float], bar: Progress, *, seconds: float) -> None:
+    def _report(self, losses: dict[str, float], bar: RunProgress, *, seconds: float) -> None:
         if not self.processes.first:
             return
         speed = self.rows_a_step * self.config.model.context / seconds
@@ -308,14 +308,14 @@ class Trainer:
             )
         return metrics
 
-    def _whole_playing(self) -> Net | None:
+    def _whole_playing(self) -> Transformer | None:
         """The net that plays, for the first process; a net in pieces is put together there by all."""
         if not self._sharded:
             return self.playing if self.processes.first else None
         weights = whole_weights(self.playing, kept=self.processes.first)
         if not self.processes.first:
             return None
-        net = Net(self.config.model)
+        net = Transformer(self.config.model)
         net.load_state_dict(weights)
         return net.to(self.device)
 

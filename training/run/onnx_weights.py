@@ -40,7 +40,7 @@ class Exported:
     model: ModelConfig
     """The net's shape."""
     weights: dict[str, Tensor]
-    """By the names of ``training.net.model.Net``'s state; of a twin, as it rounded them."""
+    """By the names of ``training.net.model.Transformer``'s state; of a twin, as it rounded them."""
     precision: str
     """fp32, int8 or fp16."""
     training: dict[str, Any]

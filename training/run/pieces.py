@@ -29,7 +29,7 @@ from engine.command_line import run_command
 from engine.errors import ConfigError
 from engine.files import replacing, write_text
 from training.config import load_preset
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run import metrics_file
 from training.run.checkpoint import CONFIG, RUN, WEIGHTS
 
@@ -80,14 +80,14 @@ def joined(first: Weights, rest: Weights | None = None) -> Weights:
     return weights
 
 
-def first_bytes(net: Net) -> int:
+def first_bytes(net: Transformer) -> int:
     """About the bytes of a net's first half."""
     return sum(p.numel() + 4 * (p.numel() // p.shape[-1]) if _rounded(p) else 4 * p.numel() for p in net.state_dict().values())
 
 
 def check(preset: str, changes: Sequence[str] = ()) -> str:
     """One line about a preset's net. Raises ConfigError for one that is too large for a trip."""
-    net = Net(load_preset(preset, changes).model)
+    net = Transformer(load_preset(preset, changes).model)
     size, room = first_bytes(net), PIECE * PIECES
     line = f"{sum(p.numel() for p in net.parameters()):,} parameters, {size / 2**20:.1f} MiB on the first trip back"
     if size > room - (1 << 16):  # names and shapes

@@ -7,7 +7,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 
-class Progress:
+class RunProgress:
     """A progress bar over the share of the run that is done."""
 
     def __init__(self, *, shown: bool) -> None:
@@ -15,7 +15,7 @@ class Progress:
             total=1.0, disable=None if shown else True, bar_format="{percentage:5.1f}% |{bar:20}| {postfix}", leave=False
         )
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> RunProgress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

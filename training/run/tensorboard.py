@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 from training.run import metrics_file
 
 
-class Board:
+class FigureLog:
     """Scalars in the run's folder, ``train/…`` and ``validation/…`` against steps. Raises ConfigError without TensorBoard."""
 
     def __init__(self, folder: Path, *, step: int) -> None:

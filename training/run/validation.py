@@ -19,7 +19,7 @@ from engine.vocabulary import MOVE_COUNT, UCI_MOVES
 from training.batches.rows import Rows, build_rows, join, packed, select, start_of
 from training.config import DataConfig, ModelConfig
 from training.data.store import Store
-from training.net.model import Net
+from training.net.model import Transformer
 
 _ROWS_AT_ONCE = 16
 
@@ -100,17 +100,17 @@ def legal_bits(moves: NDArray[np.uint16], fen: str | None) -> NDArray[np.uint8]:
     return np.packbits(bits, axis=1)
 
 
-Judged = dict[str, NDArray[np.float32]]
+Losses = dict[str, NDArray[np.float32]]
 """What a net made of each validation ply: one array (P,) for each metric, NaN where it has no meaning, and the three
 probabilities ``win``, ``draw``, ``loss`` with the ``result`` (0, 1, 2; NaN unknown) that followed."""
 
 
-def evaluate(net: Net, validation: Validation) -> Metrics:
+def evaluate(net: Transformer, validation: Validation) -> Metrics:
     """Means of all metrics."""
     return metrics_of(judge(net, validation))
 
 
-def metrics_of(judged: Judged, chosen: NDArray[np.bool_] | None = None) -> Metrics:
+def metrics_of(judged: Losses, chosen: NDArray[np.bool_] | None = None) -> Metrics:
     """Means over the ``chosen`` plies (by default all); what no ply has is None, or NaN for the result."""
     picked = judged if chosen is None else {name: values[chosen] for name, values in judged.items()}
     names = [f.name for f in fields(Metrics) if f.name in picked]
@@ -119,7 +119,7 @@ def metrics_of(judged: Judged, chosen: NDArray[np.bool_] | None = None) -> Metri
 
 
 @torch.inference_mode()
-def judge(net: Net, validation: Validation) -> Judged:
+def judge(net: Transformer, validation: Validation) -> Losses:
     """Every ply's metrics; the net is left in the mode it was in."""
     parts = [
         _judge_rows(net, validation.rows.take(rows), None if validation.legal is None else validation.legal[rows])
@@ -129,7 +129,7 @@ def judge(net: Net, validation: Validation) -> Judged:
     return {name: np.concatenate([part[name].float().cpu().numpy() for part in parts]) for name in parts[0]}
 
 
-def _judge_rows(net: Net, rows: Rows, legal: NDArray[np.uint8] | None) -> dict[str, torch.Tensor]:
+def _judge_rows(net: Transformer, rows: Rows, legal: NDArray[np.uint8] | None) -> dict[str, torch.Tensor]:
     device = net.move_head.device
     logits, wdl = net(*inputs_of(rows, device))
     log_p = F.log_softmax(logits.float().flatten(0, 1), dim=-1)

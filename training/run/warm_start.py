@@ -29,7 +29,7 @@ class Initial:
     model: ModelConfig
     """The net's shape."""
     weights: dict[str, Tensor]
-    """By the names of ``training.net.model.Net``'s state."""
+    """By the names of ``training.net.model.Transformer``'s state."""
     facts: dict[str, Any]
     """For the record: ``name``, ``kind`` (run, fp32 net, int8 net or fp16 net), ``sha256`` of the file (16 hex digits),
     ``minutes`` and ``plies`` of all its training where they are known, and its own ``init`` where it had one."""

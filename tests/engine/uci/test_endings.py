@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import OptionError
 from engine.uci.endings import Tables
-from engine.uci.player import Player
+from engine.uci.player import UciPlayer
 from engine.uci.protocol import BestMove, Go, Info, Position, Reply, SetOption
 from engine.uci.session import Search
 from tests.engine.uniform import open_uniform
@@ -88,7 +88,7 @@ def test_positions_beyond_the_tables_are_the_nets(fen: str) -> None:
 
 def test_real_tables_mate_from_anywhere_with_a_player_that_knows_nothing() -> None:
     replies: list[Reply] = []
-    player = Player(replies.append, lambda search: None, opener=open_uniform)
+    player = UciPlayer(replies.append, lambda search: None, opener=open_uniform)
     player.perform(SetOption("SyzygyPath", str(FOLDER)))
     player.perform(SetOption("UCI_ShowWDL", "true"))
     board = chess.Board("8/8/8/8/8/2k5/7R/K7 w - - 0 1")
@@ -106,7 +106,7 @@ def test_real_tables_mate_from_anywhere_with_a_player_that_knows_nothing() -> No
 
 def test_each_line_of_an_analysis_is_exact() -> None:
     replies: list[Reply] = []
-    player = Player(replies.append, lambda search: None, opener=open_uniform)
+    player = UciPlayer(replies.append, lambda search: None, opener=open_uniform)
     for name, value in (("SyzygyPath", str(FOLDER)), ("UCI_ShowWDL", "true"), ("MultiPV", "99")):
         player.perform(SetOption(name, value))
     player.perform(Position("8/8/8/8/8/2k5/7R/K7 b - - 0 1"))

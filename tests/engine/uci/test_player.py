@@ -15,7 +15,7 @@ from engine.dial import Dial, Point
 from engine.errors import NetError
 from engine.inference.evaluator import Evaluation, Players, Request
 from engine.uci.options import Opponent, Settings, default_settings
-from engine.uci.player import Opened, Player, players, strength
+from engine.uci.player import Opened, UciPlayer, players, strength
 from engine.uci.protocol import BestMove, Go, Info, IsReady, NewGame, Position, ReadyOk, Reply, Say, SetOption
 from engine.uci.session import Search
 from engine.uci.thinking import sampling_of
@@ -37,7 +37,7 @@ class Desk:
         self.opened: list[Settings] = []
         self.play = play
         self.dial: Dial | None = None
-        self.player = Player(self.replies.append, lambda search: None, opener=self._open)
+        self.player = UciPlayer(self.replies.append, lambda search: None, opener=self._open)
 
     def _open(self, settings: Settings) -> Opened:
         self.opened.append(settings)
@@ -178,7 +178,7 @@ def test_the_net_is_introduced_before_its_first_move_and_not_to_those_who_wait_f
 def test_a_file_that_was_put_right_is_found_by_setting_the_same_value_again(tmp_path: Path) -> None:
     logged: list[str] = []
     replies: list[Reply] = []
-    player = Player(replies.append, lambda search: None, opener=open_uniform, log_to=logged.append)
+    player = UciPlayer(replies.append, lambda search: None, opener=open_uniform, log_to=logged.append)
     for _ in range(2):
         player.perform(SetOption("Log File", "there.log"))
     assert logged == ["there.log", "there.log"]
@@ -250,7 +250,7 @@ def test_a_net_that_fails_to_open_is_not_tried_again_before_something_changes() 
         raise ValueError("protobuf parsing failed")
 
     replies: list[Reply] = []
-    player = Player(replies.append, lambda search: None, opener=opener)
+    player = UciPlayer(replies.append, lambda search: None, opener=opener)
     for task in (IsReady(), Search(Go()), Search(Go()), SetOption("Model", "b"), IsReady(), NewGame(), IsReady()):
         player.perform(task)
     assert tries == ["", "b", "b"]

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from match.commands import tournament
-from match.commands.tournament import Plan, command
+from match.commands.tournament import Gauntlet, command
 from match.players.stockfish import LEVEL_BY_DEPTH_ELO
 from tests.match.conftest import needs_stockfish
 
 Command = Callable[[Sequence[object]], tuple[int, str, str]]
 
 
-def plan(tmp_path: Path, net: Path) -> Plan:
-    return Plan(net, (0.001, 1.0), (0, 2), 10, tmp_path / "openings.pgn", tmp_path / "games.pgn", 2, 7)
+def plan(tmp_path: Path, net: Path) -> Gauntlet:
+    return Gauntlet(net, (0.001, 1.0), (0, 2), 10, tmp_path / "openings.pgn", tmp_path / "games.pgn", 2, 7)
 
 
 @needs_stockfish

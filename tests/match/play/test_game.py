@@ -5,15 +5,15 @@ from __future__ import annotations
 import chess
 import pytest
 
-from match.play.game import Game, Rules
+from match.play.game import LiveGame, Rules
 from match.play.openings import Opening
 from match.play.schedule import Fixture
 from match.players.interface import Forfeit
 from tests.match.conftest import START
 
 
-def game(fen: str = START, moves: str = "", rules: Rules | None = None) -> Game:
-    return Game(Fixture(7, "A", "B", Opening("x", fen, tuple(moves.split()))), rules or Rules())
+def game(fen: str = START, moves: str = "", rules: Rules | None = None) -> LiveGame:
+    return LiveGame(Fixture(7, "A", "B", Opening("x", fen, tuple(moves.split()))), rules or Rules())
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from match.studies.sanity import (
     LEAST_MEN,
     POSITIONS,
     Lead,
-    Positions,
     Row,
+    SanityPositions,
     Share,
     ahead_positions,
     ahead_rows,
@@ -165,7 +165,7 @@ def test_positions_far_ahead_are_the_judges() -> None:
 
 
 def test_positions_survive_their_file(tmp_path: Path) -> None:
-    made = Positions([after(FOOLS_MATE)], [after(SHUFFLE, ROOK_UP), chess.Board()])
+    made = SanityPositions([after(FOOLS_MATE)], [after(SHUFFLE, ROOK_UP), chess.Board()])
     (tmp_path / "p.txt").write_text(as_text(made))
     again = sorted_out(read_examples(tmp_path / "p.txt"))
     assert [b.fen() for b in [*again.mates, *again.ahead]] == [b.fen() for b in [*made.mates, *made.ahead]]

@@ -12,7 +12,7 @@ import torch
 
 from tests.training.test_training import losses, make_trainer
 from training.batches.feed import Batch, EarlyFeed, Feed, boards_on
-from training.batches.rows import Reader
+from training.batches.rows import RowReader
 from training.config import BoardInput, Config
 from training.data.store import Store
 
@@ -21,12 +21,12 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 def early(config: Config, store: Store, device: str = "cpu") -> EarlyFeed:
     place = torch.device(device)
-    reader = Reader(store, config.data, config.model, seed=3, boards=boards_on(place))
+    reader = RowReader(store, config.data, config.model, seed=3, boards=boards_on(place))
     return EarlyFeed(reader, rows=8, rows_at_once=3, device=place)
 
 
 def plain(config: Config, store: Store) -> Feed:
-    return Feed(Reader(store, config.data, config.model, seed=3), rows=8, rows_at_once=3, device=torch.device("cpu"))
+    return Feed(RowReader(store, config.data, config.model, seed=3), rows=8, rows_at_once=3, device=torch.device("cpu"))
 
 
 def assert_equal(a: list[Batch], b: list[Batch]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from engine import encoding
 from engine.errors import DataError
 from engine.vocabulary import FLIP, START, UCI_MOVES
-from training.batches.rows import Reader, Rows, build_rows, join, start_of
+from training.batches.rows import RowReader, Rows, build_rows, join, start_of
 from training.config import Config, DataConfig, ModelConfig
 from training.data.store import Store, StoreWriter, is_validation, open_store
 
@@ -85,8 +85,8 @@ def test_a_blind_net_reads_every_game_from_its_beginning(store: Store) -> None:
 
 
 def test_one_process_and_two_read_the_same_steps(store: Store, config: Config) -> None:
-    alone = Reader(store, config.data, config.model, seed=3)
-    shared = [Reader(store, config.data, config.model, seed=3, rank=r, world=2) for r in range(2)]
+    alone = RowReader(store, config.data, config.model, seed=3)
+    shared = [RowReader(store, config.data, config.model, seed=3, rank=r, world=2) for r in range(2)]
     for _ in range(30):
         one = alone.rows(8)
         two = join([reader.rows(4) for reader in shared])
@@ -94,10 +94,10 @@ def test_one_process_and_two_read_the_same_steps(store: Store, config: Config) -
 
 
 def test_a_restored_reader_goes_on_with_the_same_rows(store: Store, config: Config) -> None:
-    reader = Reader(store, config.data, config.model, seed=3)
+    reader = RowReader(store, config.data, config.model, seed=3)
     for _ in range(13):
         reader.rows(8)
-    other = Reader(store, config.data, config.model, seed=3)
+    other = RowReader(store, config.data, config.model, seed=3)
     other.restore(reader.state())
     for _ in range(13):
         a, b = reader.rows(8), other.rows(8)
@@ -106,7 +106,7 @@ def test_a_restored_reader_goes_on_with_the_same_rows(store: Store, config: Conf
 
 
 def test_training_never_reads_a_validation_game(store: Store, config: Config) -> None:
-    reader = Reader(store, config.data, config.model, seed=1)
+    reader = RowReader(store, config.data, config.model, seed=1)
     held_out = sum(int(is_validation(s.games["key"]).sum()) for s in store.shards)
     assert held_out > 0
     assert reader.games == store.games - held_out
@@ -114,7 +114,7 @@ def test_training_never_reads_a_validation_game(store: Store, config: Config) ->
 
 def test_a_rating_cap_leaves_only_players_below_it(store: Store, config: Config) -> None:
     data = DataConfig(max_rating=1500, streams=4, shuffle_games=20)
-    reader = Reader(store, data, config.model, seed=1)
+    reader = RowReader(store, data, config.model, seed=1)
     assert 0 < reader.games < store.games
     rows = reader.rows(32)
     assert rows.ratings[..., :2].max() <= encoding.rating_bucket(1500)
@@ -125,7 +125,7 @@ def test_too_few_games_is_one_clear_line(store: Store, config: Config, tmp_path_
     writer = StoreWriter(path)
     writer.close()
     with pytest.raises(DataError, match="expected a game for training"):
-        Reader(open_store(path), config.data, config.model, seed=1)
+        RowReader(open_store(path), config.data, config.model, seed=1)
 
 
 def test_the_flip_of_a_start_is_a_start() -> None:
@@ -133,10 +133,10 @@ def test_the_flip_of_a_start_is_a_start() -> None:
 
 
 def test_packing_says_what_is_read_again_and_what_is_left_out(store: Store, config: Config) -> None:
-    seeing = Reader(store, config.data, config.model, seed=3).packing()
+    seeing = RowReader(store, config.data, config.model, seed=3).packing()
     assert seeing.read_again == 0
     assert 0 <= seeing.left_out < 0.05
     model = dataclasses.replace(config.model, board_input="none", context=96)  # no game is longer
-    blind = Reader(store, config.data, model, seed=3).packing()
+    blind = RowReader(store, config.data, model, seed=3).packing()
     assert 0.1 < blind.read_again < 0.4
     assert seeing.left_out < blind.left_out < 0.2

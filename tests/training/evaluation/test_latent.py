@@ -13,11 +13,11 @@ from training.batches.rows import Rows
 from training.config import BoardInput, DataConfig
 from training.data.store import Store
 from training.evaluation.latent import as_text, described, draw, hidden_states, main, map_of, principal_plane, read_points
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run.validation import inputs_of, load_validation
 
 
-def net_and_rows(store: Store, board_input: BoardInput = "attacks") -> tuple[Net, Rows]:
+def net_and_rows(store: Store, board_input: BoardInput = "attacks") -> tuple[Transformer, Rows]:
     net = random_network(board_input, context=32).eval()
     return net, load_validation(store, DataConfig(), model=net.config, plies=200).rows
 

@@ -15,7 +15,7 @@ from training.batches.rows import Rows
 from training.config import DataConfig
 from training.data.store import Store
 from training.evaluation.likeness import _error, judge, likeness_table, measure, plies_of
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run.validation import Validation, inputs_of, load_validation
 
 
@@ -30,7 +30,7 @@ def rows(held_out: Validation) -> Rows:
 
 
 @pytest.fixture
-def net() -> Net:
+def net() -> Transformer:
     return random_network(context=32).eval()
 
 
@@ -48,7 +48,9 @@ def test_the_plies_are_those_of_players_near_the_setting_on_its_scale(rows: Rows
     assert not plies_of(rows, Setting(rating, 2, 1.0)).any()
 
 
-def test_losses_are_those_of_the_net_told_so_and_the_rows_stay_as_they_were(held_out: Validation, rows: Rows, net: Net) -> None:
+def test_losses_are_those_of_the_net_told_so_and_the_rows_stay_as_they_were(
+    held_out: Validation, rows: Rows, net: Transformer
+) -> None:
     rating = _a_rating(rows)
     before = rows.ratings.copy()
     found = measure(net, held_out, Setting(rating, 1, 0.5), most=10**6)
@@ -82,24 +84,26 @@ def test_errors_know_that_the_plies_of_a_row_go_together() -> None:
     assert np.isnan(_error(values, np.zeros(1000, np.intp)))
 
 
-def test_few_plies_are_taken_where_few_are_asked_for(held_out: Validation, rows: Rows, net: Net) -> None:
+def test_few_plies_are_taken_where_few_are_asked_for(held_out: Validation, rows: Rows, net: Transformer) -> None:
     rating = _a_rating(rows)
     whole = measure(net, held_out, Setting(rating, 1, 1.0), most=10**6)
     assert 0 < measure(net, held_out, Setting(rating, 1, 1.0), most=1).plies < whole.plies
 
 
-def test_a_rating_that_nobody_has_is_an_error(held_out: Validation, net: Net) -> None:
+def test_a_rating_that_nobody_has_is_an_error(held_out: Validation, net: Transformer) -> None:
     with pytest.raises(ConfigError, match="rated about 3900"):
         measure(net, held_out, Setting(3900, 1, 1.0), most=100)
 
 
-def test_the_table_has_a_line_for_each_setting(held_out: Validation, rows: Rows, net: Net) -> None:
+def test_the_table_has_a_line_for_each_setting(held_out: Validation, rows: Rows, net: Transformer) -> None:
     found = measure(net, held_out, Setting(_a_rating(rows), 1, 0.5), most=500)
     assert len(likeness_table([found, found]).splitlines()) == 3
     assert f"{found.nll_untold - found.nll:+.4f}" in likeness_table([found])
 
 
-def test_judging_all_rows_with_their_own_ratings_is_the_nets_own_answer(held_out: Validation, rows: Rows, net: Net) -> None:
+def test_judging_all_rows_with_their_own_ratings_is_the_nets_own_answer(
+    held_out: Validation, rows: Rows, net: Transformer
+) -> None:
     every = np.ones(rows.targets.shape, np.bool_)
     with torch.inference_mode():
         logits = net(*inputs_of(rows, torch.device("cpu")))[0].flatten(0, 1)

@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 from engine.vocabulary import MOVE_COUNT, MOVE_ID
 from export.games import Arrays, Transcript, random_games
 from training.config import ModelConfig, from_dict
-from training.net.model import Net
+from training.net.model import Transformer
 from training.net.move_head import SquarePairs, _by_sorting, _rows_gradient
 from training.run.warm_start import fitted, grown
 
@@ -90,12 +90,12 @@ def test_a_promotion_counts_for_every_piece() -> None:
 
 def test_a_new_head_changes_nothing() -> None:
     torch.manual_seed(3)
-    plain = Net(dataclasses.replace(CONFIG, move_rank=0, checks=False))
+    plain = Transformer(dataclasses.replace(CONFIG, move_rank=0, checks=False))
     for p in plain.parameters():
         torch.nn.init.normal_(p, std=0.1)
     wanted = grown(plain.config, CONFIG)
     assert wanted == CONFIG
-    net = Net(wanted)
+    net = Transformer(wanted)
     net.load_state_dict(fitted(plain.state_dict(), net.state_dict()))
     inputs = {name: torch.from_numpy(a) for name, a in random_games(1, plies=40, seed=1)[0].inputs(CONFIG).items()}
     args = inputs["state"], inputs["ratings"], torch.zeros_like(inputs["moves"])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.errors import ConfigError
 from training.config import Config, ModelConfig, to_dict
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run import metrics_file, pieces
 from training.run.checkpoint import load_net
 from training.run.warm_start import read_weights
@@ -24,7 +24,7 @@ MODEL = ModelConfig(layers=2, width=48, heads=2, context=32, move_rank=8, checks
 def run(tmp_path: Path) -> Path:
     """A run's folder with random weights of all sizes, and rows of zeros."""
     torch.manual_seed(6)
-    net, folder = Net(MODEL), tmp_path / "run"
+    net, folder = Transformer(MODEL), tmp_path / "run"
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.3)
     with torch.no_grad():

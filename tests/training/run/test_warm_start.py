@@ -28,7 +28,7 @@ from export.verify import OnnxNet
 from tests.paths import ROOT
 from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.data.store import Store
-from training.net.model import Net
+from training.net.model import Transformer
 from training.run import checkpoint, metrics_file
 from training.run.loop import Processes, Trainer
 from training.run.onnx_weights import split_rows
@@ -41,7 +41,7 @@ SHIPPED = ROOT / "models" / "transcendence.onnx"
 TRAINING = {"minutes": 20.5, "plies": 3_000_000}
 
 
-def random_net(board_input: BoardInput, *, own_rows: bool = True) -> Net:
+def random_net(board_input: BoardInput, *, own_rows: bool = True) -> Transformer:
     """Every weight random, those too that begin as zeros; the blind one knows no ratings, and its qkv are large enough
     that the exporter leaves them as they are; it turns smaller ones."""
     torch.manual_seed(3)
@@ -58,14 +58,14 @@ def random_net(board_input: BoardInput, *, own_rows: bool = True) -> Net:
         own_rows=own_rows,
         rating_input=ratings,
     )
-    net = Net(config)
+    net = Transformer(config)
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.1)
     return net
 
 
 @pytest.fixture(scope="module", params=["attacks", "attacks, shared rows", "sum", "none"])
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Net, Path]:
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Transformer, Path]:
     board_input, _, shared = request.param.partition(", ")
     net, path = random_net(board_input, own_rows=not shared), tmp_path_factory.mktemp("net") / "net.onnx"
     export_graph(net, path, name="random", training=TRAINING)
@@ -76,7 +76,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A net of the runs' shape, exported."""
     torch.manual_seed(4)
-    net = Net(ModelConfig(layers=1, width=16, heads=2, context=32, board_input="sum"))
+    net = Transformer(ModelConfig(layers=1, width=16, heads=2, context=32, board_input="sum"))
     path = tmp_path_factory.mktemp("small") / "small.onnx"
     export_graph(net, path, name="small", training=TRAINING)
     return path
@@ -89,7 +89,7 @@ def game_inputs(config: ModelConfig) -> Arrays:
 
 def by_torch(found: Initial) -> NDArray[np.float32]:
     """(T, MOVE_COUNT + 3) for a random game, by the weights that were read."""
-    net = Net(found.model)
+    net = Transformer(found.model)
     net.load_state_dict(found.weights)
     tensors = [torch.from_numpy(game_inputs(found.model)[name]) for name in ("moves", "board", "state", "ratings")]
     with torch.inference_mode():
@@ -124,7 +124,7 @@ def other_model(**facts: Any) -> Callable[[dict[str, Any]], None]:
 # Reading a graph back ----------------------------------------------------------------------------------------------
 
 
-def test_an_exported_net_is_read_back(exported: tuple[Net, Path]) -> None:
+def test_an_exported_net_is_read_back(exported: tuple[Transformer, Path]) -> None:
     net, path = exported
     found = read_weights(path)
     assert found.model == net.config
@@ -139,7 +139,7 @@ def test_an_exported_net_is_read_back(exported: tuple[Net, Path]) -> None:
 
 @pytest.mark.parametrize(("make", "kind", "tolerance"), [(quantize, "int8 net", 1e-4), (halve, "fp16 net", 0.02)])
 def test_a_twin_is_read_back_as_it_was_rounded(
-    exported: tuple[Net, Path], tmp_path: Path, make: Any, kind: str, tolerance: float
+    exported: tuple[Transformer, Path], tmp_path: Path, make: Any, kind: str, tolerance: float
 ) -> None:
     """int8 computes in float32, so the rounded weights give its own logits; fp16's products are rounded as well."""
     net, path = exported

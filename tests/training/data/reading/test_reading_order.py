@@ -11,7 +11,7 @@ import pytest
 from engine import encoding
 from engine.vocabulary import MOVE_ID
 from training.batches.replay import replay
-from training.batches.rows import Reader, start_of
+from training.batches.rows import RowReader, start_of
 from training.config import DataConfig, ModelConfig
 from training.data.store import Game, Store, StoreWriter, open_store
 
@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 )
 def test_rows_come_in_the_order_of_all_earlier_versions(board_input: str, digest: str, store: Store) -> None:
     model = ModelConfig(layers=1, width=16, heads=2, context=16, board_input=board_input)  # type: ignore[arg-type]
-    reader = Reader(store, DataConfig(streams=4, shuffle_games=40), model, seed=5)
+    reader = RowReader(store, DataConfig(streams=4, shuffle_games=40), model, seed=5)
     found = hashlib.blake2b(digest_size=8)
     for _ in range(30):  # some three epochs
         rows = reader.rows(8)
