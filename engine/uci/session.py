@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine import __version__
@@ -47,15 +48,28 @@ NAME = f"Transcendence {__version__}"
 AUTHOR = "the Transcendence authors"
 
 
+class Time:
+    """Time as a search sees it; tests give it their own."""
+
+    def now_s(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def wait(self, changed: threading.Condition, until: Callable[[], bool], *, seconds: float) -> None:
+        """Sleep on ``changed``, which is held, until something is true, but no longer than ``seconds``."""
+        changed.wait_for(until, timeout=seconds)
+
+
 class Search:
     """One ``go`` as both threads see it: the reader halts or releases it, the worker asks and waits."""
 
-    def __init__(self, go: Go) -> None:
+    def __init__(self, go: Go, *, time: Time | None = None) -> None:
         self.go = go
         self._changed = threading.Condition()
         self._halted = False
         self._pondering = go.ponder
-        self._clock_started = time.monotonic()
+        self._time = time or Time()
+        self._clock_started = self._time.now_s()
 
     @property
     def halted(self) -> bool:
@@ -78,12 +92,12 @@ class Search:
         with self._changed:
             if self._pondering:
                 self._pondering = False
-                self._clock_started = time.monotonic()
+                self._clock_started = self._time.now_s()
             self._changed.notify_all()
 
     def elapsed_ms(self) -> int:
         """Milliseconds since our clock started: since ``go``, or since ``ponderhit``."""
-        return int((time.monotonic() - self._clock_started) * 1000)
+        return int((self._time.now_s() - self._clock_started) * 1000)
 
     def wait_for_leave(self) -> None:
         """Return when a best move may be given: with ``infinite`` not before ``stop``, pondering not before ``ponderhit``."""
@@ -93,7 +107,7 @@ class Search:
     def wait(self, milliseconds: float) -> None:
         """Sleep, but not past ``stop``."""
         with self._changed:
-            self._changed.wait_for(lambda: self._halted, timeout=max(milliseconds, 0) / 1000)
+            self._time.wait(self._changed, lambda: self._halted, seconds=max(milliseconds, 0) / 1000)
 
 
 # What the shell must do, in this order ---------------------------------------------------------------------------

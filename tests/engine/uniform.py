@@ -15,6 +15,7 @@ from engine.net import NetInfo
 from engine.search.tree import Node
 from engine.uci.options import Settings
 from engine.uci.player import Opened
+from tests.engine.uci.fake_time import FakeTime
 
 INFO = NetInfo("uniform", 1, 1, 2, 2, 8, "sum", False, False, "fp32", Path("uniform.onnx"), "cpu")
 """The smallest net's description, for the caches that nothing is kept in."""
@@ -23,18 +24,21 @@ INFO = NetInfo("uniform", 1, 1, 2, 2, 8, "sum", False, False, "fp32", Path("unif
 class Uniform:
     """A ``Judge`` that likes moves with a lower number a little better, so that near temperature 0 it plays those.
 
-    ``pause_s`` is what one call takes, ``asked`` all that it was asked.
+    ``pause_s`` is what one call takes, by ``time`` where it is given; ``asked`` is all that it was asked.
     """
 
-    def __init__(self, pause_s: float = 0.0) -> None:
-        self.pause_s = pause_s
+    def __init__(self, pause_s: float = 0.0, *, time: FakeTime | None = None) -> None:
+        self.pause_s, self.time = pause_s, time
         self.asked: list[Request] = []
 
     def new_game(self) -> GameCache:
         return GameCache(INFO)
 
     def evaluate(self, requests: Sequence[Request]) -> list[Evaluation]:
-        time.sleep(self.pause_s)
+        if self.time:
+            self.time.seconds += self.pause_s
+        else:
+            time.sleep(self.pause_s)
         self.asked += requests
         return [self._evaluation(request) for request in requests]
 

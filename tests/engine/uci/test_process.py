@@ -199,7 +199,7 @@ def test_a_thousand_plies_are_digested_in_milliseconds(start: Start) -> None:
         client.until("bestmove")
         client.send(f"position startpos moves {' '.join(there_and_back[:-2])}", "go depth 1")
         client.until("bestmove")
-    assert (time.monotonic() - began) / 20 < 0.1
+    assert (time.monotonic() - began) / 20 < 0.5  # some seconds, if all moves were read anew each time
 
 
 def test_the_model_argument_wins_over_the_environment(start: Start, random_net: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -26,6 +25,7 @@ from engine.uci.protocol import (
     Unknown,
 )
 from engine.uci.session import Action, Leave, Queue, Search, Session, Write
+from tests.engine.uci.fake_time import FakeTime
 
 COMMANDS: list[Command] = [
     Uci(),
@@ -184,8 +184,22 @@ def test_pondering_waits_for_ponderhit_or_stop(end: object) -> None:
 
 
 def test_the_clock_starts_at_ponderhit() -> None:
-    search = Search(Go(ponder=True))
-    time.sleep(0.06)
-    assert search.elapsed_ms() >= 50
+    time = FakeTime()
+    search = Search(Go(ponder=True), time=time)
+    time.seconds += 0.06
+    assert search.elapsed_ms() == pytest.approx(60, abs=1)
     search.release()
-    assert search.elapsed_ms() < 50
+    assert search.elapsed_ms() == 0
+    time.seconds += 0.02
+    assert search.elapsed_ms() == pytest.approx(20, abs=1)
+
+
+def test_a_search_waits_for_the_time_given_or_for_stop() -> None:
+    time = FakeTime()
+    search = Search(Go(), time=time)
+    search.wait(150)
+    assert search.elapsed_ms() == pytest.approx(150, abs=1)
+    search.wait(-5)
+    search.halt()
+    search.wait(1000)
+    assert search.elapsed_ms() == pytest.approx(150, abs=1)
