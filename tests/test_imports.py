@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -117,3 +119,11 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
     for module in graph:
         visit(module, ())
+
+
+@pytest.mark.parametrize("module", ["match.play.bulk", "match.__main__"])
+def test_a_worker_of_matches_does_not_load_what_single_commands_need(module: str) -> None:
+    """Each worker loads the module of its own work; by way of the console script also ``match.__main__``."""
+    code = f"import sys, {module}; print(*sorted({{'chess.engine', 'matplotlib', 'torch'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -14,7 +14,6 @@ from engine.errors import MatchError
 from engine.files import write_text
 from engine.inference.evaluator import Evaluator
 from engine.net import Net, find_net
-from match.play.book import make_book
 from match.play.openings import BOOK
 from match.players.client import INSTALL_STOCKFISH, find_stockfish
 
@@ -30,6 +29,8 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 def book(arguments: argparse.Namespace) -> None:
     """Make the book. Raises MatchError when there is no Stockfish to judge the openings."""
+    from match.play.book import make_book  # here: it imports chess.engine, which no other command needs
+
     stockfish = find_stockfish()
     if stockfish is None:
         raise MatchError(f"expected Stockfish to judge the openings. {INSTALL_STOCKFISH}")

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import chess
-import chess.pgn
 
 from engine.errors import MatchError
 
@@ -115,6 +114,8 @@ def _position(line: str) -> chess.Board:
 
 
 def _from_pgn(text: str, path: Path) -> Iterator[Opening]:
+    import chess.pgn  # here: it imports chess.engine and asyncio, which no worker process needs
+
     file = io.StringIO(text)
     number = 0
     while (game := chess.pgn.read_game(file)) is not None:

@@ -166,4 +166,4 @@ class MatchProgress:
 
 def _quick_rating(scores: Sequence[Score], known: Mapping[str, float], hero: str) -> str:
     ratings = {r.name: r for r in rate(scores, known, resamples=20)}
-    return f", rating {ratings[hero].elo:.0f}" if hero in ratings else ""
+    return f", rating {ratings[hero].text}" if hero in ratings else ""

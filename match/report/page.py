@@ -20,7 +20,7 @@ from engine.files import write_text
 from match.play.game import Played
 from match.report.pgn import san_moves
 from match.report.plots import plots
-from match.report.tables import elo, interval
+from match.report.tables import interval
 from match.statistics.ratings import Rating
 
 _SAMPLES = 24
@@ -55,7 +55,7 @@ def page(games: Sequence[Played], ratings: Sequence[Rating], text: str, pictures
 
 def _rows(ratings: Sequence[Rating]) -> Iterator[str]:
     for r in ratings:
-        cells = (html.escape(r.name), str(r.games), f"{r.points:g}", f"{r.share:.1%}", html.escape(elo(r)), interval(r))
+        cells = (html.escape(r.name), str(r.games), f"{r.points:g}", f"{r.share:.1%}", html.escape(r.text), interval(r))
         yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 

@@ -47,22 +47,11 @@ def ratings_table(ratings: Sequence[Rating], glicko: Mapping[str, Glicko] | None
     head = f"{'player':{width}}  {'games':>5}  {'points':>7}  {'score':>6}  {'rating':>7}  {'95 % interval':<18}  {'LOS':>5}"
     lines = [head + ("  Glicko-2" if glicko else "")]
     for r in ratings:
-        line = f"{r.name:{width}}  {r.games:5}  {r.points:7.1f}  {r.share:6.1%}  {elo(r):>7}  {interval(r):<18}  {_los(r):>5}"
+        line = f"{r.name:{width}}  {r.games:5}  {r.points:7.1f}  {r.share:6.1%}  {r.text:>7}  {interval(r):<18}  {_los(r):>5}"
         if glicko and r.name in glicko:
             line += f"  {glicko[r.name].rating:.0f} +- {1.96 * glicko[r.name].deviation:.0f}"
         lines.append(line.rstrip())
     return "\n".join(lines)
-
-
-def elo(r: Rating) -> str:
-    """A rating as the tables show it: ? unknown, = fixed, < and > bounds."""
-    if math.isnan(r.elo):
-        return "?"
-    if r.low == r.elo != r.high:
-        return f">{r.elo:.0f}"
-    if r.high == r.elo != r.low:
-        return f"<{r.elo:.0f}"
-    return f"{'=' if r.anchored else ''}{r.elo:.0f}"
 
 
 def interval(r: Rating) -> str:

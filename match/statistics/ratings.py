@@ -64,6 +64,17 @@ class Rating:
         """Points a game."""
         return self.points / self.games if self.games else 0.0
 
+    @property
+    def text(self) -> str:
+        """The rating as tables show it: ? unknown, = fixed, < and > bounds."""
+        if math.isnan(self.elo):
+            return "?"
+        if self.low == self.elo != self.high:
+            return f">{self.elo:.0f}"
+        if self.high == self.elo != self.low:
+            return f"<{self.elo:.0f}"
+        return f"{'=' if self.anchored else ''}{self.elo:.0f}"
+
 
 @dataclass(frozen=True)
 class Fit:

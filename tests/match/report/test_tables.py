@@ -17,7 +17,7 @@ from match.report import tables as report
 from match.report.page import page, samples, write_page
 from match.report.plots import plots
 from match.statistics.ratings import Rating, rate
-from match.statistics.scores import Score, difference
+from match.statistics.scores import Score, difference, temperature_of
 from match.statistics.sprt import Sprt
 from tests.match.conftest import START
 
@@ -90,10 +90,10 @@ def test_head_to_head_tells_the_test() -> None:
 
 
 def test_temperatures_are_read_from_names() -> None:
-    assert report.temperature_of("my net T=0.001") == ("my net", 0.001)
-    assert report.temperature_of("x T=1e-05") == ("x", 1e-05)
-    assert report.temperature_of("Stockfish level 0") is None
-    assert report.temperature_of("x T=..") is None
+    assert temperature_of("my net T=0.001") == ("my net", 0.001)
+    assert temperature_of("x T=1e-05") == ("x", 1e-05)
+    assert temperature_of("Stockfish level 0") is None
+    assert temperature_of("x T=..") is None
 
 
 def test_plots_are_png_and_left_out_where_there_is_nothing_to_show() -> None:
