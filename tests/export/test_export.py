@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from engine.dial import Dial, Point
 from engine.errors import ConfigError, NetError
-from engine.net import Transformer as EngineNet
+from engine.net import Net as EngineNet
 from export import package as packaging
 from export.__main__ import main, training_summary
 from export.card import card
