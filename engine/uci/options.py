@@ -36,7 +36,6 @@ class Opponent:
     title: str
     rating: int
     """In points, 0 unknown."""
-    computer: bool
     name: str
 
 
@@ -212,7 +211,7 @@ def _opponent(text: str) -> Opponent | None:
     if len(words) < 3 or words[2] not in ("human", "computer") or not re.fullmatch(r"none|[0-9]{1,5}", words[1]):
         raise ValueError("TITLE RATING human|computer NAME, with the word none for what is unknown")
     rating = 0 if words[1] == "none" else int(words[1])
-    return Opponent("" if words[0] == "none" else words[0], rating, words[2] == "computer", " ".join(words[3:]))
+    return Opponent("" if words[0] == "none" else words[0], rating, " ".join(words[3:]))
 
 
 # The table ------------------------------------------------------------------------------------------------------

@@ -88,16 +88,6 @@ class Fit:
     """() or (R,), ln(nu)."""
 
 
-def fit(counts: Floats, anchors: Floats) -> Fit:
-    """Maximum likelihood for ``counts`` (N, N, 3): White's wins, draws, losses; ``anchors`` (N,) fixed Elo or NaN.
-
-    Without any anchor the mean is 0.
-    """
-    white, black = np.nonzero(counts.sum(axis=2))
-    pool = Pool.of(white, black, anchors)
-    return pool.result(pool.solve(counts[None, white, black]))[0]
-
-
 def _silent(share: float) -> None:
     """For callers who do not ask how far a fit is."""
 
@@ -451,8 +441,3 @@ def _bounds(games: _Games, counts: Floats, among: NDArray[np.bool_], best: Fit) 
     elo = ((low + high) / 2).tolist()
     perfect = np.flatnonzero((played > 0) & ((points == 0) | (points == played))).tolist()
     return {i: (elo[i], (elo[i], math.inf) if won[i] else (-math.inf, elo[i])) for i in perfect}
-
-
-def expected(white: float, black: float, best: Fit) -> float:
-    """Points a game that the fit expects of White against Black."""
-    return float(_logistic(np.array(PER_POINT * (white - black + float(best.white_advantage)))))

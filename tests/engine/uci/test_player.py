@@ -118,9 +118,9 @@ def test_a_seed_decides_the_move_of_a_position() -> None:
         ({}, {"rating": 2200, "scale": 1}, Players(2200, 2200, 1)),
         ({"limit_strength": True, "elo": 1200}, {"rating": 2200, "scale": 1}, Players(1200, 1200, 1)),
         ({"limit_strength": False, "elo": 1200}, {}, Players()),
-        ({"opponent": Opponent("GM", 2800, False, "X")}, {"rating": 2200, "scale": 1}, Players(2200, 2800, 1)),
-        ({"opponent": Opponent("GM", 2800, False, "X")}, {}, Players()),
-        ({"opponent": Opponent("", 0, True, "X")}, {"rating": 2200, "scale": 1}, Players(2200, 2200, 1)),
+        ({"opponent": Opponent("GM", 2800, "X")}, {"rating": 2200, "scale": 1}, Players(2200, 2800, 1)),
+        ({"opponent": Opponent("GM", 2800, "X")}, {}, Players()),
+        ({"opponent": Opponent("", 0, "X")}, {"rating": 2200, "scale": 1}, Players(2200, 2200, 1)),
     ],
 )
 def test_ratings(changes: dict[str, object], play: dict[str, int], expected: Players) -> None:

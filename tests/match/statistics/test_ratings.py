@@ -9,10 +9,25 @@ import numpy as np
 import pytest
 
 from match.statistics.pool_graph import tied
-from match.statistics.ratings import PER_POINT, Rating, expected, fit, outcomes, rate
+from match.statistics.ratings import PER_POINT, Fit, Floats, Pool, Rating, _logistic, outcomes, rate
 from match.statistics.scores import Score
 
 NAN = math.nan
+
+
+def fit(counts: Floats, anchors: Floats) -> Fit:
+    """Maximum likelihood for ``counts`` (N, N, 3): White's wins, draws, losses; ``anchors`` (N,) fixed Elo or NaN.
+
+    Without any anchor the mean is 0.
+    """
+    white, black = np.nonzero(counts.sum(axis=2))
+    pool = Pool.of(white, black, anchors)
+    return pool.result(pool.solve(counts[None, white, black]))[0]
+
+
+def expected(white: float, black: float, best: Fit) -> float:
+    """Points a game that the fit expects of White against Black."""
+    return float(_logistic(np.array(PER_POINT * (white - black + float(best.white_advantage)))))
 
 
 def games(white: str, black: str, won: int, drawn: int, lost: int) -> list[Score]:
