@@ -88,8 +88,10 @@ def main() -> int:
     """Prepare what the command line names; returns the exit status: 0, EARLIER, or what else a failure gives."""
     place = _place()
     if sys.version_info < OLDEST:
-        found = ".".join(map(str, sys.version_info[:3]))
-        say(f"expected Python {'.'.join(map(str, OLDEST))} or newer, got {found} ({sys.executable}). Install it and try again.")
+        version = ".".join(map(str, sys.version_info[:3]))
+        say(
+            f"expected Python {'.'.join(map(str, OLDEST))} or newer, got {version} ({sys.executable}). Install it and try again."
+        )
         return 1
     try:
         with alone(place):
@@ -121,7 +123,7 @@ def say(*words: str) -> None:
 def give_up(place: Place, trouble: str, remedy: str) -> int:
     """Say what is wrong; where there is an earlier installation of this checkout, it is used."""
     if place.installed():
-        say(trouble, "Going on with what was installed earlier, which may lack something new.")
+        say(trouble, "Using what was installed earlier, which may lack something new.")
         return EARLIER
     say(trouble, remedy)
     return 1
@@ -152,12 +154,12 @@ def alone(place: Place) -> Iterator[None]:
 
 
 def _wait_for(lock: int) -> None:
-    told = False
+    said = False
     while not _taken(lock):
-        if not told:
+        if not said:
             owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip() if hasattr(os, "pread") else ""
             say(f"waiting for another installation (process {owner or 'unknown'})")
-        told = True
+        said = True
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -193,7 +195,7 @@ def install(place: Place) -> None:
     if place.feature in NEEDS_TORCH and not run(python, "-I", "-c", "import torch", quiet=True):
         _pip(place, TORCH)
     runtime = RUNTIMES[has_gpu()]
-    say(f"{'an' if has_gpu() else 'no'} NVIDIA GPU was found: it gets {runtime}")
+    say(f"installing {runtime}: {'an' if has_gpu() else 'no'} NVIDIA GPU was found")
     remove_other(place, runtime)
     requirements = wanted(place, runtime)
     if requirements:
@@ -202,6 +204,8 @@ def install(place: Place) -> None:
     try:
         if has_gpu():
             place.gpu_mark.touch()
+        else:
+            place.gpu_mark.unlink(missing_ok=True)
         place.checkout.write_bytes(os.fsencode(place.root) + b"\n")
         place.mark.touch()
         os.utime(place.mark, (newer, newer))
@@ -230,7 +234,7 @@ def wanted(place: Place, runtime: str) -> list[str]:
     extras = project.get("optional-dependencies", {})
     waiting = list(project.get("dependencies", []))
     waiting += extras.get(place.feature, [])
-    found: dict[str, None] = {}
+    required: dict[str, None] = {}
     while waiting:
         requirement = waiting.pop(0)
         name, bracket, rest = requirement.partition("[")
@@ -238,10 +242,10 @@ def wanted(place: Place, runtime: str) -> list[str]:
             for extra in rest.partition("]")[0].split(","):
                 waiting += extras.get(extra.strip(), [])
         elif not requirement.startswith(RUNTIMES):
-            found[requirement] = None
+            required[requirement] = None
         elif requirement.startswith(RUNTIMES[1]) == (runtime == RUNTIMES[1]):
-            found[requirement.partition(";")[0].strip()] = None
-    return list(found)
+            required[requirement.partition(";")[0].strip()] = None
+    return list(required)
 
 
 def remove_other(place: Place, runtime: str) -> None:

@@ -17,7 +17,7 @@ from engine.errors import ConfigError, DataError
 from engine.machine import cores
 from export.games import Transcript, of_store, random_games
 from export.gate import MATCH_GAMES
-from export.package import TWINS, Order, package
+from export.package import TWINS, PackageSpec, package
 from export.verify import GAMES, POSITIONS
 from training.config import load_config, to_dict
 from training.data.store import open_store
@@ -68,30 +68,33 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.games < 1:
         raise ConfigError(f"expected --games 1 or more, got {arguments.games}")
     net, config = load_net(arguments.run)
-    order = Order(
+    spec = PackageSpec(
         name=arguments.name or out.stem,
         run=arguments.run.name,
         twins=[precision for precision in TWINS if getattr(arguments, precision)],
         match_games=arguments.match,
         threads=cores(),
         training=training_summary(arguments.run),
-        play={"rating": arguments.rating, "scale": _scale(arguments)},
+        play={"rating": arguments.rating, "scale": _scale(arguments.scale, arguments.store)},
     )
     print(f"exporting {arguments.run}", file=sys.stderr)
-    for path in package(net, out, order, games=_games(arguments, blind=config.model.board_input == "none")):
+    games = _games(arguments.store, count=arguments.games, blind=config.model.board_input == "none")
+    for path in package(net, out, spec, games=games):
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB" if path.suffix == ".onnx" else path)
 
 
-def _scale(arguments: argparse.Namespace) -> int:
-    if arguments.scale:
-        return int(Scale[arguments.scale.upper()])
-    return open_store(arguments.store).scale() if arguments.store else int(Scale.UNKNOWN)
+def _scale(name: str | None, store: Path | None) -> int:
+    """By its name, else that of most games of the store."""
+    if name:
+        return int(Scale[name.upper()])
+    return open_store(store).scale() if store else int(Scale.UNKNOWN)
 
 
-def _games(arguments: argparse.Namespace, *, blind: bool) -> list[Transcript]:
-    if arguments.store is None:
-        return random_games(arguments.games, plies=120, seed=1)
-    return of_store(arguments.store, games=arguments.games, positions=POSITIONS, blind=blind)
+def _games(store: Path | None, *, count: int, blind: bool) -> list[Transcript]:
+    """What the proof is made on: games of the store, else random ones."""
+    if store is None:
+        return random_games(count, plies=120, seed=1)
+    return of_store(store, games=count, positions=POSITIONS, blind=blind)
 
 
 def training_summary(run: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ TWINS: dict[str, Callable[[Path, Path], None]] = {"int8": quantize, "fp16": halv
 
 
 @dataclass(frozen=True)
-class Order:
+class PackageSpec:
     """What is to be packaged."""
 
     name: str
@@ -48,14 +48,14 @@ class Order:
     play: dict[str, Any] = field(default_factory=dict)
 
 
-def package(net: Transformer, out: Path, order: Order, *, games: Sequence[Transcript]) -> list[Path]:
+def package(net: Transformer, out: Path, spec: PackageSpec, *, games: Sequence[Transcript]) -> list[Path]:
     """Write ``out``, its twins, the report and the card; returns their paths. Raises NetError, with nothing written, when one
     of the nets is not what it should be."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".candidate-", dir=out.parent) as folder:
             candidate = Path(folder) / out.name
-            report = _proven(net, candidate, order, games=games)
+            report = _proven(net, candidate, spec, games=games)
             write_text(candidate.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
             write_text(candidate.with_suffix(".md"), card(candidate))
             return [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
@@ -65,10 +65,10 @@ def package(net: Transformer, out: Path, order: Order, *, games: Sequence[Transc
         ) from None
 
 
-def _proven(net: Transformer, fp32: Path, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
+def _proven(net: Transformer, fp32: Path, spec: PackageSpec, *, games: Sequence[Transcript]) -> dict[str, Any]:
     """Export ``net`` and its twins to ``fp32`` and beside it; returns the report of what was found."""
-    report: dict[str, Any] = {"net": order.name, "run": order.run}
-    export_graph(net, fp32, name=order.name, training=order.training, play=order.play)
+    report: dict[str, Any] = {"net": spec.name, "run": spec.run}
+    export_graph(net, fp32, name=spec.name, training=spec.training, play=spec.play)
     agreement = verify(net, fp32, games=games)
     report["torch and ONNX, largest logit difference"] = dataclasses.asdict(agreement)
     _tell(f"torch = ONNX within {agreement.worst:.1e} on {agreement.positions} positions of {agreement.games} games")
@@ -78,12 +78,12 @@ def _proven(net: Transformer, fp32: Path, order: Order, *, games: Sequence[Trans
             f"{agreement.positions:,} and {agreement.games}"
         )
         _tell(f"not a full proof: {report['not a full proof']}")
-    for precision in order.twins:
-        report[f"{precision} and fp32"] = _twin(net, fp32, precision, order, games=games)
+    for precision in spec.twins:
+        report[f"{precision} and fp32"] = _twin(net, fp32, precision, spec, games=games)
     return report
 
 
-def _twin(net: Transformer, fp32: Path, precision: str, order: Order, *, games: Sequence[Transcript]) -> dict[str, Any]:
+def _twin(net: Transformer, fp32: Path, precision: str, spec: PackageSpec, *, games: Sequence[Transcript]) -> dict[str, Any]:
     """Make one twin beside ``fp32``; returns what its gates fidelity. Raises NetError when one is shut."""
     twin = fp32.with_suffix(f".{precision}.onnx")
     TWINS[precision](fp32, twin)
@@ -95,9 +95,9 @@ def _twin(net: Transformer, fp32: Path, precision: str, order: Order, *, games: 
     )
     check(fidelity, twin)
     report = _fidelity(fidelity, precision)
-    if precision == "int8" and order.match_games:
-        _tell(f"{precision}: {order.match_games} games against fp32")
-        played = play_twins(fp32, twin, games=order.match_games, threads=order.threads)
+    if precision == "int8" and spec.match_games:
+        _tell(f"{precision}: {spec.match_games} games against fp32")
+        played = play_twins(fp32, twin, games=spec.match_games, threads=spec.threads)
         _tell(f"{precision}: {summary(played)}")
         check(played, twin)
         report["match"] = _match_facts(played)

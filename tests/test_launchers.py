@@ -183,7 +183,7 @@ def test_without_a_network_the_engine_goes_on_as_it_was_and_tries_again_next_tim
     for _ in range(2):
         run = installed.start()
         assert plays(run)
-        assert "Going on with what was installed earlier" in run.stderr
+        assert "Using what was installed earlier" in run.stderr
         assert len(installed.installed()) == 1
 
 
@@ -241,12 +241,18 @@ def test_the_runtime_for_gpus_is_installed_where_there_is_one_and_never_both(che
     checkout.pull()
     run = checkout.start()
     assert plays(run)
-    assert "an NVIDIA GPU was found: it gets onnxruntime-gpu" in run.stderr
+    assert "installing onnxruntime-gpu: an NVIDIA GPU was found" in run.stderr
+    assert (checkout.venv / "runtime-gpu").exists()
     calls = checkout.calls()
     assert any("pip uninstall" in call and call.endswith("onnxruntime onnxruntime-gpu") for call in calls)
     asked = next(call for call in calls if "onnxruntime-gpu>=1.20" in call).split()
     assert "onnxruntime>=1.20" not in asked
     assert not any(word.startswith("sys_platform") for word in asked)
+    (checkout.stage / "path" / "nvidia-smi").unlink()
+    later = time.time() + 3600
+    os.utime(checkout.root / "pyproject.toml", (later, later))
+    assert plays(checkout.start())
+    assert not (checkout.venv / "runtime-gpu").exists()
 
 
 def test_a_feature_gets_all_that_it_and_the_features_in_it_require(checkout: Checkout) -> None:
@@ -291,7 +297,7 @@ def test_an_engine_in_a_folder_that_cannot_be_written_plays_on_after_a_pull(inst
     run = installed.start()
     assert plays(run)
     assert "cannot write beside" in run.stderr
-    assert "Going on with what was installed earlier" in run.stderr
+    assert "Using what was installed earlier" in run.stderr
 
 
 def test_an_environment_without_pip_is_made_again(checkout: Checkout) -> None:

@@ -77,29 +77,29 @@ class Evaluator:
         for request in requests:
             self._check(request.board)
         evaluations_by_request: list[Evaluation | None] = [None] * len(requests)
-        questions = [b""] * len(requests)
+        keys = [b""] * len(requests)
         first: dict[bytes, int] = {}  # who asks each question of the net
         asked: list[_Asked] = []
         for numbers in self._shelves.seat([request.cache for request in requests]):
             for i in numbers:
                 requests[i].cache.follow(requests[i].board, requests[i].players)
-                questions[i] = requests[i].cache.question()
-                evaluations_by_request[i] = self._remembered.get(questions[i])
+                keys[i] = requests[i].cache.cache_key()
+                evaluations_by_request[i] = self._remembered.get(keys[i])
                 if evaluations_by_request[i] is None:
-                    first.setdefault(questions[i], i)
-            asked += self._ask(requests, [i for i in numbers if first.get(questions[i]) == i])
+                    first.setdefault(keys[i], i)
+            asked += self._ask(requests, [i for i in numbers if first.get(keys[i]) == i])
         legal = {i: tuple(requests[i].board.legal_moves) for call in asked for i in call.numbers}  # while the net is at work
         for call in asked:
             outputs = call.outputs()
             for i, row, new in zip(call.numbers, call.rows, call.lengths, strict=True):
                 answer = outputs.logits[row, new - 1], outputs.wdl[row, new - 1]
                 evaluation = evaluations_by_request[i] = evaluation_of(legal[i], requests[i].board.turn, *answer)
-                self._remembered.put(questions[i], evaluation)
+                self._remembered.put(keys[i], evaluation)
         for call in asked:  # only now is no call reading a shelf
             _keep(call, requests)
         evaluations = []
-        for i, question in enumerate(questions):
-            answered = evaluations_by_request[first.get(question, i)]
+        for i, key in enumerate(keys):
+            answered = evaluations_by_request[first.get(key, i)]
             if answered is None:
                 raise RuntimeError(f"request {i} of {len(requests)} was not evaluated")
             evaluations.append(answered)

@@ -90,7 +90,7 @@ class GameCache:
             self._push(move)
         self.filled = min(self.filled, len(self._moves) - self.base)  # logits are not kept: the last ply is asked
 
-    def question(self) -> bytes:
+    def cache_key(self) -> bytes:
         """A digest of all that the answer depends on: the same position after other moves is another question."""
         players = self.players
         asked = f"{players.white} {players.black} {players.scale}".encode("ascii")

@@ -25,7 +25,7 @@ from export.dial import write_dial
 from export.games import Transcript, continued, from_half, of_store, random_games
 from export.gate import Fidelity, TwinMatch, check, compare, play_twins, scored
 from export.graph import INPUTS, OUTPUTS, export_graph
-from export.package import Order, package
+from export.package import PackageSpec, package
 from export.quantize import halve, quantize
 from export.verify import TOLERANCE, Agreement, verify
 from match.statistics.scores import Difference
@@ -225,8 +225,8 @@ def test_a_store_without_games_is_told(tmp_path: Path) -> None:
 # The package -----------------------------------------------------------------------------------------------------
 
 
-def order(*twins: str, match_games: int = 0) -> Order:
-    return Order(name="mine", run="run", twins=twins, match_games=match_games, training={}, play={})
+def order(*twins: str, match_games: int = 0) -> PackageSpec:
+    return PackageSpec(name="mine", run="run", twins=twins, match_games=match_games, training={}, play={})
 
 
 def test_a_package_is_whole(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_a_place_without_permission_is_one_line(
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(tempfile, "mkdtemp", refused)
-    order = Order(name="random", run="run", twins=(), match_games=0)
+    order = PackageSpec(name="random", run="run", twins=(), match_games=0)
     with pytest.raises(NetError, match=r"cannot write to .*: Permission denied; .*give --out a place you may write to"):
         package(one[0], tmp_path / "net.onnx", order, games=random_games(1, plies=4, seed=1))
     monkeypatch.undo()
