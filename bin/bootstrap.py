@@ -89,9 +89,8 @@ def main() -> int:
     place = _place()
     if sys.version_info < OLDEST:
         version = ".".join(map(str, sys.version_info[:3]))
-        say(
-            f"expected Python {'.'.join(map(str, OLDEST))} or newer, got {version} ({sys.executable}). Install it and try again."
-        )
+        oldest = ".".join(map(str, OLDEST))
+        say(f"expected Python {oldest} or newer, got {version} ({sys.executable}). Install it and try again.")
         return 1
     try:
         with alone(place):
