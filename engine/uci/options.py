@@ -302,14 +302,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _string(
         "CPuct",
-        "1.5",
+        "0.75",
         "cpuct",
         read=_positive,
         help="Of the search: how much a move's probability counts against the scores that were found. More: wider.",
     ),
     _string(
         "FirstPlay",
-        "0.25",
+        "0.12",
         "first_play",
         read=_share,
         help="Of the search: by how much a move that was not tried yet counts as worse than its position, 0 to 1.",
