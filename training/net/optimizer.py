@@ -40,8 +40,8 @@ def orthogonalized(matrix: Tensor, precision: torch.dtype = torch.float32) -> Te
 class Muon(Optimizer):
     """Momentum, Nesterov step, orthogonalised; source: Keller Jordan et al., "Muon" (2024).
 
-    Not torch.optim.Muon, which takes parameters of two dimensions alone: query, key and value are a stack of three matrices here.
-    Ours also shares the work out among processes.
+    Not torch.optim.Muon, which takes parameters of two dimensions alone: query, key and value are a stack of three matrices
+    here. Ours also shares the work out among processes.
 
     The update of an n x m matrix is scaled by sqrt(max(1, n / m)), so that one rate suits every shape. Where several
     processes train together each orthogonalises its share of the matrices and hands the result to the others, for on
