@@ -19,7 +19,7 @@ import chess
 from engine.files import write_text
 from engine.machine import cores
 from engine.net_file import find_net
-from engine.search.mates import mate_in_one
+from engine.search.mates import always_mates_next
 from match.play.bulk import play_bulk
 from match.play.game import Played, Rules
 from match.players.client import Engines
@@ -44,15 +44,7 @@ def mates_next(board: chess.Board, move: chess.Move) -> bool:
     """Whether the side that plays ``move`` mates with its next one, whatever is replied."""
     board = board.copy(stack=False)
     board.push(move)
-    replies = list(board.legal_moves)
-    return bool(replies) and all(_mates_after(board, reply) for reply in replies)
-
-
-def _mates_after(board: chess.Board, reply: chess.Move) -> bool:
-    board.push(reply)
-    mate = mate_in_one(board)
-    board.pop()
-    return mate is not None
+    return always_mates_next(board)
 
 
 def mate_rows(spec: SearchSpec, fewest: SearchSpec) -> Iterator[sanity.Row]:

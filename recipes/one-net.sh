@@ -1,9 +1,9 @@
 #!/bin/sh
-# One net for all caps: it is told a rating, and plays at temperature 1 as people of that rating do, near 0 as most of them would.
+# One net for all caps: conditioned on a rating it plays at temperature 1 as people of that rating do, near 0 as most of them would.
 #
 #   recipes/one-net.sh [NET] [OUT]     NET: one that was trained with ratings (default: the one that ships)
 #
-#   RATINGS="1000 1300 1500 2000"   that it is told     SCALE=lichess   of these ratings
+#   RATINGS="1000 1300 1500 2000"   to condition it on   SCALE=lichess   of these ratings
 #   GAMES=60                        a pairing           MATCH           more options for the match
 #
 # The net at two temperatures for each rating, Stockfish's level 0 and the rungs below it, everyone against everyone, in one pool.

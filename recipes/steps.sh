@@ -4,7 +4,7 @@
 
 #   toml_text TEXT        prints it as a string of TOML: names may hold quotes and backslashes
 
-# A training that is told to stop ends well; a recipe must not take that for its end.
+# A training that is asked to stop ends well; a recipe must not take that for its end.
 trap 'exit 130' INT TERM
 
 once() {

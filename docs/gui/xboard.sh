@@ -12,7 +12,7 @@ cd "$work" # polyglot writes its settings and logs where it runs
 
 Xvfb :97 -screen 0 455x546x24 >/dev/null 2>&1 &
 sleep 2
-# -fUCI and -sUCI make XBoard start polyglot for the engine; the launcher's path is all that it is told.
+# -fUCI and -sUCI make XBoard start polyglot for the engine; it needs the launcher's path alone.
 DISPLAY=:97 PATH=$PATH:/usr/games timeout 900 xboard -size 55 -showEvalInMoveHistory false \
   -fcp "$engine" -fd "$work" -fUCI -scp "$opponent" -sd "$work" -sUCI \
   -firstOptions "Temperature=0.001" -secondOptions "Skill Level=0" \

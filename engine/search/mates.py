@@ -30,14 +30,14 @@ def mate_in_two(board: chess.Board) -> chess.Move | None:
     """
     for move in sorted(board.legal_moves, key=lambda move: not board.gives_check(move)):
         board.push(move)
-        mated = _always_mates_next(board)
+        mated = always_mates_next(board)
         board.pop()
         if mated:
             return move
     return None
 
 
-def _always_mates_next(board: chess.Board) -> bool:
+def always_mates_next(board: chess.Board) -> bool:
     """Whether there are replies, and after each of them the other side mates."""
     replies = list(board.legal_moves)
     for reply in replies:

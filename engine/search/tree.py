@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.encoding import position_key
 from engine.inference.evaluation import Evaluation
+from engine.inference.sampling import drawn
 from engine.search.mates import mate_in_one, mate_in_two
 
 Wdl = tuple[float, float, float]
@@ -386,6 +387,14 @@ def wdl_of(node: Node) -> Wdl:
     draw = min(max(node.drawn / node.visits, 0.0), 1.0)
     win = min(max(node.score - draw / 2, 0.0), 1.0 - draw)
     return win, draw, 1.0 - win - draw
+
+
+def move_to_play(tree: Tree, temperature: float, random: np.random.Generator) -> Node:
+    """The child to play: a proven mate first, else drawn by ``visit_shares``."""
+    nodes = tree.root.best_first() or [tree.first()]
+    if nodes[0].proven == LOST:
+        return nodes[0]
+    return nodes[drawn(np.array(visit_shares(nodes, temperature)), random)]
 
 
 def visit_shares(nodes: Sequence[Node], temperature: float) -> list[float]:

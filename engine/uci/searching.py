@@ -15,9 +15,9 @@ import numpy as np
 
 from engine.inference.evaluation import Evaluation
 from engine.inference.game_cache import Players
-from engine.inference.sampling import drawn, score_cp
+from engine.inference.sampling import score_cp
 from engine.search.search import Limits, learn, step
-from engine.search.tree import LOST, Exact, Exploration, Node, Tree, Wdl, principal, visit_shares, wdl_of
+from engine.search.tree import LOST, Exact, Exploration, Node, Tree, Wdl, move_to_play, principal, wdl_of
 from engine.uci.clock import budget_ms
 from engine.uci.options import Settings
 from engine.uci.position import write_move
@@ -83,7 +83,7 @@ class Searcher:
         if hunt.search.go.infinite or hunt.settings.analyse:
             hunt.emit(Say(f"policy {_policy(tree.root, hunt)}"))
         self._grow(tree, hunt)
-        chosen = _chosen(tree, hunt)
+        chosen = move_to_play(tree, hunt.settings.temperature, hunt.random)
         self._show(tree, hunt, first=chosen)
         hunt.search.wait_for_leave()
         line = [chosen, *principal(chosen)]
@@ -160,15 +160,6 @@ def _budget_ms(hunt: Hunt) -> int | None:
     """Milliseconds from the clock's start that this move may take; None while nothing limits them."""
     budget = budget_ms(hunt.search.go, white=hunt.board.turn, overhead_ms=hunt.settings.move_overhead_ms)
     return None if hunt.search.endless else budget
-
-
-def _chosen(tree: Tree, hunt: Hunt) -> Node:
-    """The move to play: drawn in proportion to visits ** (1 / temperature), near 0 the most visited, a proven mate first."""
-    nodes = tree.root.best_first() or [tree.first()]
-    temperature = hunt.settings.temperature
-    if nodes[0].proven == LOST:
-        return nodes[0]
-    return nodes[drawn(np.array(visit_shares(nodes, temperature)), hunt.random)]
 
 
 def _policy(root: Node, hunt: Hunt) -> str:

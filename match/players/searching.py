@@ -14,11 +14,10 @@ import chess
 import numpy as np
 
 from engine.inference.game_cache import Players
-from engine.inference.sampling import drawn
 from engine.net import Net
 from engine.search.leaves import NetLeaves
 from engine.search.search import Limits, search
-from engine.search.tree import LOST, Tree, visit_shares
+from engine.search.tree import Tree, move_to_play
 from match.players.client import Engines
 from match.players.interface import Turn
 
@@ -50,8 +49,7 @@ class SearchSpec:
         for node in tree.gather(1):
             tree.learn(node, root)
         search(tree, leaves, Limits(self.nodes))
-        nodes = tree.root.best_first() or [tree.first()]
-        chosen = nodes[0] if nodes[0].proven == LOST else nodes[self._drawn(visit_shares(nodes, self.temperature), turn)]
+        chosen = move_to_play(tree, self.temperature, self._random(turn))
         if chosen.move is None:
             raise ValueError("a move leads to every position below a root")
         return chosen.move
@@ -59,9 +57,8 @@ class SearchSpec:
     def _leaves(self) -> NetLeaves:
         return NetLeaves(_net(self.file, self.device), megabytes=_LEAVES_MB)
 
-    def _drawn(self, shares: list[float], turn: Turn) -> int:
-        seed = [self.seed, turn.game, len(turn.board.move_stack), zlib.crc32(self.name.encode())]
-        return drawn(np.array(shares), np.random.default_rng(seed))
+    def _random(self, turn: Turn) -> np.random.Generator:
+        return np.random.default_rng([self.seed, turn.game, len(turn.board.move_stack), zlib.crc32(self.name.encode())])
 
 
 @functools.cache
