@@ -1,4 +1,4 @@
-"""How many positions a second the search evaluates on one core, and what a reply costs beside another net's.
+"""How many positions a second the search evaluates on one core, what a move takes, and a reply beside another net's.
 
     python -m benchmarks.search_speed [--net NET] [--against NET] [--out FILE]
 
@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "results" / "search" / "speed.txt"
 PLIES = (8, 24, 40, 60, 80)
 VISITS = 400
+MOVES = (1, 4, 16, 64, 256, 1024)
+"""Evaluations a move whose time is told."""
 _MEGABYTES = 64
 
 
@@ -67,7 +69,7 @@ def after(moves: Sequence[chess.Move]) -> chess.Board:
     return board
 
 
-def searched(net: Net, board: chess.Board, *, batch: int) -> tuple[int, int, float]:
+def searched(net: Net, board: chess.Board, *, batch: int = 16, visits: int = VISITS) -> tuple[int, int, float]:
     """Visits, evaluations and seconds of a search; what the game itself costs is left out."""
     counted = Counted(NetLeaves(net, megabytes=_MEGABYTES))
     tree = Tree(board)
@@ -75,7 +77,7 @@ def searched(net: Net, board: chess.Board, *, batch: int) -> tuple[int, int, flo
     for node in tree.gather(1):
         tree.learn(node, root)
     began = time.process_time()
-    search(tree, counted, Limits(VISITS, batch=batch))
+    search(tree, counted, Limits(visits, batch=batch))
     return tree.root.visits, counted.evaluated, time.process_time() - began
 
 
@@ -91,6 +93,16 @@ def speed_lines(net: Net, moves: Sequence[chess.Move]) -> list[str]:
         lines.append(f"{plies:18}  {visits:6}  {many:11}  {fast:8.0f}  {slowly:10.0f}  {fast / slowly:5.2f}")
     fast, slowly = total[1] / total[2], total[3] / total[4]
     lines.append(f"{'all':>18}  {total[0]:6.0f}  {total[1]:11.0f}  {fast:8.0f}  {slowly:10.0f}  {fast / slowly:5.2f}")
+    return lines
+
+
+def move_lines(net: Net, moves: Sequence[chess.Move]) -> list[str]:
+    """What a move takes by its evaluations, the game's last plies read as well, which every reply begins with."""
+    lines = [f"{'evaluations a move':18}  {'ms a move':>9}  mean over {len(PLIES)} positions"]
+    reply = 1e3 * reply_seconds(Evaluator(net, hash_mb=0), moves)
+    for visits in MOVES:
+        spent = [searched(net, after(moves[:plies]), visits=visits)[2] for plies in PLIES]
+        lines.append(f"{visits:18}  {reply + 1e3 * statistics.mean(spent) * (visits > 1):9.1f}")
     return lines
 
 
@@ -117,7 +129,13 @@ def report(net: Net, against: Net | None) -> str:
     """All figures as text."""
     moves = played(net, plies=max(PLIES))
     machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, one thread, processor time"
-    lines = [f"net {net.info.name} ({net.info.precision}), {machine}", "", *speed_lines(net, moves)]
+    lines = [
+        f"net {net.info.name} ({net.info.precision}), {machine}",
+        "",
+        *speed_lines(net, moves),
+        "",
+        *move_lines(net, moves),
+    ]
     if against is not None:
         own, other = in_turns((net, against), moves)
         names = f"{against.info.path.name}, {against.info.path.stat().st_size / 1e6:.1f} MB"

@@ -2,8 +2,9 @@
 
     python -m export.dial models/mine.onnx --players population.toml --ratings curve.json
 
-Knows the players (told a rating, at a temperature), the ratings that ``bin/match curve`` found for them, and how both become
-points of rising strength. Does not know how a dial is read (``engine.dial``). recipes/dial.sh plays the matches.
+Knows the players (told a rating, at a temperature, with so many evaluations a move), the ratings that ``bin/match curve``
+found for them, and how both become points of rising strength. Does not know how a dial is read (``engine.dial``).
+recipes/dial.sh plays the matches.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import onnx
 
 from engine.command_line import run_command
-from engine.dial import Dial, Point
+from engine.dial import Dial, Point, Setting
 from engine.encoding import Scale
 from engine.errors import ConfigError
 from engine.files import replacing
@@ -56,8 +57,13 @@ def main(argv: list[str] | None = None) -> int:
 def _write(net: Path, dial: Dial) -> None:
     write_dial(net, dial)
     for point in dial.points:
-        print(f"{point.elo:6.0f}  rating {point.rating}, temperature {point.temperature:g}")
+        print(f"{point.elo:6.0f}  {_described(point.setting)}")
     print(f"{net}: UCI_Elo {dial.low} to {dial.high}")
+
+
+def _described(setting: Setting) -> str:
+    scale = Scale(setting.scale).name.lower()
+    return f"rating {setting.rating} ({scale}), temperature {setting.temperature:g}, evaluations {setting.nodes}"
 
 
 def read_dial(players: Path, ratings: Path) -> Dial:
@@ -65,19 +71,17 @@ def read_dial(players: Path, ratings: Path) -> Dial:
     try:
         settings = tomllib.loads(players.read_text(encoding="utf-8"))["player"]
         by_name = {r["name"]: r for r in json.loads(ratings.read_text(encoding="utf-8"))["ratings"]}
-        scales = {Scale[str(s["scale"]).upper()] for s in settings}
         measured = [_measured(s, by_name) for s in settings]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"expected settings in {players} and their ratings in {ratings}: {error!r}") from None
-    if len(scales) != 1:
-        raise ConfigError(f"{players}: expected one scale of ratings, got {', '.join(s.name.lower() for s in sorted(scales))}")
-    return Dial(rising(measured), int(scales.pop()))
+    return Dial(rising(measured))
 
 
 def _measured(setting: Mapping[str, Any], by_name: Mapping[str, Any]) -> Measured:
     rated = by_name[setting["name"]]
-    point = Point(round(float(rated["elo"]), 1), int(setting["rating"]), float(setting["temperature"]))
-    return Measured(point, int(rated["games"]))
+    scale = int(Scale[str(setting["scale"]).upper()])
+    how = Setting(int(setting["rating"]), scale, float(setting["temperature"]), int(setting.get("nodes", 1)))
+    return Measured(Point(round(float(rated["elo"]), 1), how), int(rated["games"]))
 
 
 def rising(measured: Sequence[Measured]) -> tuple[Point, ...]:
@@ -89,7 +93,7 @@ def rising(measured: Sequence[Measured]) -> tuple[Point, ...]:
         while len(pools) > 1 and _mean(pools[-2]) > _mean(pools[-1]) - _LEAST_STEP:
             last = pools.pop()
             pools[-1] += last
-    return tuple(Point(round(_mean(pool), 1), pool[0].point.rating, pool[0].point.temperature) for pool in pools)
+    return tuple(Point(round(_mean(pool), 1), pool[0].point.setting) for pool in pools)
 
 
 def _mean(pool: Sequence[Measured]) -> float:

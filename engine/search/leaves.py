@@ -16,7 +16,8 @@ from engine.encoding import board_codes, move_id, rating_bucket, state_codes
 from engine.inference.evaluation import Evaluation
 from engine.inference.evaluator import Evaluator, Players, Request, evaluation_of
 from engine.net import Lines, Net, NetInfo, Outputs, Past, Tokens
-from engine.search.tree import Node
+from engine.search.search import Limits, search
+from engine.search.tree import Node, Tree
 
 _LINE_ROOM = 32  # plies that a line may be longer than the game, in a net with a context for it
 _ROOM_STEP = 32  # by which the room for the lines of one call grows
@@ -128,3 +129,13 @@ class NetLeaves:
             added = np.zeros((more, *self._keys.shape[1:]), np.float32)
             self._keys, self._values = np.concatenate([self._keys, added]), np.concatenate([self._values, added])
             self._free = list(range(size + more - 1, size - 1, -1))
+
+
+def searched(leaves: NetLeaves, board: chess.Board, players: Players, limits: Limits) -> Tree:
+    """A tree of its own for one position, with its game on the stack, searched to its limits."""
+    tree = Tree(board)
+    root = leaves.begin(board, players, tree.walk())
+    for node in tree.gather(1):
+        tree.learn(node, root)
+    search(tree, leaves, limits)
+    return tree

@@ -370,8 +370,9 @@ OPTIONS: tuple[Option, ...] = (
         LIMIT,
         "false",
         "limit_strength",
-        help="Plays as strongly as `UCI_Elo` says, by the net's dial, which sets the rating that the net is conditioned on "
-        "and the temperature (`Temperature` then has no effect). A net without a dial is conditioned on `UCI_Elo` itself.",
+        help="Plays as strongly as `UCI_Elo` says, by the net's dial, which sets the rating that the net is conditioned on, "
+        "the temperature and the evaluations a move (`Temperature` and `Nodes` then have no effect). A net without a dial is "
+        "conditioned on `UCI_Elo` itself.",
     ),
     Option(
         ELO,

@@ -89,7 +89,7 @@ def strength(settings: Settings, opened: Opened) -> Setting:
     if settings.limit_strength and opened.dial:
         return opened.dial.at(settings.elo)
     rating = settings.elo if settings.limit_strength else int(opened.play.get("rating", 0))
-    return Setting(rating, int(opened.play.get("scale", 0)), settings.temperature)
+    return Setting(rating, int(opened.play.get("scale", 0)), settings.temperature, settings.nodes)
 
 
 def players(setting: Setting, opponent: Opponent | None, *, white: bool) -> Players:
@@ -259,11 +259,10 @@ class UciPlayer:
         setting = strength(self._settings, opened)
         by_dial = self._settings.limit_strength and opened.dial is not None
         opponent = None if by_dial else self._settings.opponent  # a dial was measured with both told the same
-        nodes = 1 if by_dial else self._settings.nodes  # a dial was measured without a search
         task = Task(
             board,
             search,
-            replace(self._settings, temperature=setting.temperature, nodes=nodes),
+            replace(self._settings, temperature=setting.temperature, nodes=setting.nodes),
             opened.judge,
             self._cache,
             players(setting, opponent, white=board.turn),

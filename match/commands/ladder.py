@@ -1,4 +1,4 @@
-"""``match`` and ``match sweep``: our net at some temperatures against Stockfish levels and others.
+"""``match`` and ``match sweep``: our net at some temperatures, with or without a search, against Stockfish levels and others.
 
 Knows who plays whom. Does not know how games are played or rated.
 """
@@ -31,6 +31,8 @@ class LadderOptions:
     match: MatchOptions
     net: str | None
     temperatures: tuple[float, ...]
+    nodes: tuple[int, ...]
+    """Evaluations a move; 1 = no search."""
     levels: tuple[int, ...]
     """Stockfish Skill Levels."""
     clock_ms: int | None
@@ -44,6 +46,12 @@ def add_options(options: argparse.ArgumentParser, *, levels: list[int], games: i
     """The options of both commands, with the defaults of one."""
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
     options.add_argument("--temperature", type=float, action="append", help="several make a sweep")
+    options.add_argument(
+        "--nodes",
+        type=positive,
+        action="append",
+        help="evaluations a move; from 2 on a search; several make a curve (default: 1)",
+    )
     options.add_argument("--levels", type=int, nargs="*", default=levels, help="Stockfish Skill Levels (default: %(default)s)")
     options.add_argument(
         "--clock", type=positive, metavar="MS", help="milliseconds a move of those levels (default: none, by depth level + 1)"
@@ -76,6 +84,7 @@ def _options(arguments: argparse.Namespace, *, temperatures: tuple[float, ...]) 
         match_options(arguments),
         arguments.net,
         tuple(dict.fromkeys(arguments.temperature or temperatures)),
+        tuple(dict.fromkeys(arguments.nodes or [1])),
         tuple(arguments.levels),
         arguments.clock,
         tuple(arguments.opponent),
@@ -87,8 +96,8 @@ def _options(arguments: argparse.Namespace, *, temperatures: tuple[float, ...]) 
 def run(options: LadderOptions) -> None:
     """Play the ladder and report."""
     factory = factory_of(options.match.nets)
-    heroes: list[Player] = [factory.net(options.net, t) for t in options.temperatures]
-    _introduce(heroes[0])
+    heroes = [factory.net_or_search(options.net, t, nodes=n) for n in options.nodes for t in options.temperatures]
+    _introduce(factory.net(options.net, options.temperatures[0]))
     players = distinct([*heroes, *_opponents(options, factory)])
     names = [hero.name for hero in heroes]
     others = [name for name in players if name not in names]
@@ -96,11 +105,10 @@ def run(options: LadderOptions) -> None:
     run_match(options.match, players, pairings, names)
 
 
-def _introduce(hero: Player) -> None:
-    if isinstance(hero, NetPlayer):
-        info = hero.evaluator.net.info
-        rating = f"conditioned on rating {hero.rating}" if hero.rating else "not conditioned on a rating"
-        print(f"net {info.name} ({info.precision}, {info.device}), {rating}", file=sys.stderr)
+def _introduce(hero: NetPlayer) -> None:
+    info = hero.evaluator.net.info
+    rating = f"conditioned on rating {hero.rating}" if hero.rating else "not conditioned on a rating"
+    print(f"net {info.name} ({info.precision}, {info.device}), {rating}", file=sys.stderr)
 
 
 def _opponents(options: LadderOptions, factory: PlayerFactory) -> list[Player]:

@@ -135,7 +135,7 @@ class PlayerFactory:
         if text == "net" or text.startswith(("net:", "net@")):
             file, settings = _file_and_settings(text[3:])
             temperature, nodes = _temperature_and_nodes(settings, text)
-            return [self._net_or_search(file.removeprefix(":") or None, temperature, nodes=nodes)]
+            return [self.net_or_search(file.removeprefix(":") or None, temperature, nodes=nodes)]
         return [self.at_board(self._spec(text))]
 
     def _spec(self, text: str) -> Spec:
@@ -185,7 +185,7 @@ class PlayerFactory:
         name = name or f"{self._net_name(path, info)}{' taking mate' if take_mate else ''} T={temperature:g}"
         return NetPlayer(name, evaluator, sampling, seed=self.seed, rating=rating, scale=scale)
 
-    def _net_or_search(
+    def net_or_search(
         self, file: str | None, temperature: float, *, nodes: int, anchor: float | None = None, **settings: Any
     ) -> Player:
         """A net, with a search from two evaluations a move on."""
@@ -208,7 +208,7 @@ class PlayerFactory:
             name, path, player.sampling.temperature, nodes, players, self.seed, device=self.device, anchor=player.anchor
         )
 
-    def limited(self, file: str | None, elo: int, *, name: str | None = None) -> NetPlayer:
+    def limited(self, file: str | None, elo: int, *, name: str | None = None, anchor: float | None = None) -> Player:
         """A net that plays as strongly as ``elo`` says, by its dial. Raises NetError when it is missing or broken, MatchError
         when it has no dial or a shorter one."""
         path = find_net(file)
@@ -219,7 +219,16 @@ class PlayerFactory:
         if not dial.low <= elo <= dial.high:
             raise MatchError(f"expected elo from {dial.low} to {dial.high}, as far as the net's dial goes, got {elo}")
         setting, name = dial.at(elo), name or f"{self._net_name(path, info)} Elo {elo}"
-        return self.net(file, setting.temperature, name=name, rating=setting.rating, scale=setting.scale, take_mate=False)
+        return self.net_or_search(
+            file,
+            setting.temperature,
+            nodes=setting.nodes,
+            anchor=anchor,
+            name=name,
+            rating=setting.rating,
+            scale=setting.scale,
+            take_mate=False,
+        )
 
     def _net_name(self, path: Path, info: NetInfo) -> str:
         """The net's own name, with its precision where another file has taken it: int8 and fp32 are twins."""
@@ -258,11 +267,9 @@ class PlayerFactory:
             both = sorted({"temperature", "rating", "scale", "take_mate", "nodes"} & set(table))
             if both:
                 raise MatchError(f"{where}: elo sets all of a limited player; leave out {' and '.join(both)}")
-            limited = self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"])
-            limited.anchor = _anchor(table)
-            return limited
+            return self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"], anchor=_anchor(table))
         scale = Scale[str(table["scale"]).upper()] if "scale" in table else None
-        return self._net_or_search(
+        return self.net_or_search(
             str(table["net"]) or None,
             float(table.get("temperature", DEFAULT_TEMPERATURE)),
             nodes=table.get("nodes", 1),

@@ -15,9 +15,9 @@ import numpy as np
 
 from engine.inference.game_cache import Players
 from engine.net import Net
-from engine.search.leaves import NetLeaves
-from engine.search.search import Limits, search
-from engine.search.tree import Tree, move_to_play
+from engine.search.leaves import NetLeaves, searched
+from engine.search.search import Limits
+from engine.search.tree import move_to_play
 from match.players.client import Engines
 from match.players.interface import Turn
 
@@ -44,11 +44,7 @@ class SearchSpec:
     def answer(self, turn: Turn, engines: Engines) -> chess.Move:
         """The most visited move at temperature 0, else one drawn by visits ** (1 / temperature); a proven mate first."""
         leaves = engines.kept(("search", self.file, self.device), self._leaves)
-        tree = Tree(turn.board)
-        root = leaves.begin(turn.board, self.players, tree.walk())
-        for node in tree.gather(1):
-            tree.learn(node, root)
-        search(tree, leaves, Limits(self.nodes))
+        tree = searched(leaves, turn.board, self.players, Limits(self.nodes))
         chosen = move_to_play(tree, self.temperature, self._random(turn))
         if chosen.move is None:
             raise ValueError("a move leads to every position below a root")

@@ -1,4 +1,4 @@
-"""Plots of a match as PNG bytes: rating against temperature, score by level, game length.
+"""Plots of a match as PNG bytes: rating against temperature and evaluations a move, score by level, game length.
 
 Knows matplotlib and how players' names tell a level. Does not know files or HTML.
 """
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from match.play.game import Played
 from match.report.tables import cross_scores
 from match.statistics.ratings import Rating
-from match.statistics.scores import temperature_of
+from match.statistics.scores import evaluations_of, temperature_of
 
 _LEVEL = re.compile(r"Stockfish level (\d+)\b")
 _MOST_LINES = 14  # of players without a temperature: more cannot be told apart
@@ -30,6 +30,7 @@ def plots(games: Sequence[Played], ratings: Sequence[Rating]) -> dict[str, bytes
     """PNG by name; those for which the match has nothing to show are left out."""
     made = {
         "rating-by-temperature": _rating_by_temperature(ratings),
+        "rating-by-evaluations": _rating_by_evaluations(ratings),
         "score-by-level": _score_by_level(games),
         "game-length": _game_length(games),
     }
@@ -69,6 +70,32 @@ def _rating_by_temperature(ratings: Sequence[Rating]) -> bytes | None:
     _reference_lines(axes, ratings)
     axes.set_xticks(list(positions.values()), [f"{t:g}" for t in positions])
     axes.set(xlabel="temperature", ylabel="rating (Elo), band: 95 % interval", title="Rating by temperature")
+    axes.legend(loc="best", fontsize=8)
+    axes.grid(alpha=0.3)
+    return _png(figure)
+
+
+def _rating_by_evaluations(ratings: Sequence[Rating]) -> bytes | None:
+    """Of nets that played with different numbers of evaluations a move."""
+    by_net: dict[str, list[tuple[int, Rating]]] = {}
+    for r in ratings:
+        if (name_and_nodes := evaluations_of(r.name)) and math.isfinite(r.elo):
+            by_net.setdefault(name_and_nodes[0], []).append((name_and_nodes[1], r))
+    by_net = {name: points for name, points in by_net.items() if len(points) > 1}
+    if not by_net:
+        return None
+    figure, axes = _axes()
+    for colour, (name, points) in zip(_COLOURS, sorted(by_net.items()), strict=False):
+        points.sort(key=lambda point: point[0])
+        elo = [r.elo for _, r in points]
+        axes.plot([n for n, _ in points], elo, "o-", color=colour, label=name)
+        low, high = [max(r.low, r.elo - 400) for _, r in points], [min(r.high, r.elo + 400) for _, r in points]
+        axes.fill_between([n for n, _ in points], low, high, color=colour, alpha=0.2)
+    _reference_lines(axes, ratings)
+    axes.set_xscale("log", base=2)
+    asked = sorted({n for points in by_net.values() for n, _ in points})
+    axes.set_xticks(asked, [str(n) for n in asked])
+    axes.set(xlabel="evaluations a move", ylabel="rating (Elo), band: 95 % interval", title="Rating by evaluations")
     axes.legend(loc="best", fontsize=8)
     axes.grid(alpha=0.3)
     return _png(figure)

@@ -111,3 +111,11 @@ def temperature_of(name: str) -> tuple[str, float] | None:
         return (match[1] + (match[3] or ""), float(match[2])) if match else None
     except ValueError:
         return None
+
+
+def evaluations_of(name: str) -> tuple[str, int] | None:
+    """A net's name with its temperature, and its evaluations a move (1 where the name tells none), from a player's name."""
+    match = _TEMPERATURE.match(name)
+    if match is None or temperature_of(name) is None:
+        return None
+    return f"{match[1]} T={match[2]}", int(match[3].rpartition("=")[2]) if match[3] else 1

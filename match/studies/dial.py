@@ -1,6 +1,8 @@
 """A net's strength dial at the board: players that check it, and what the check found.
 
     python -m match.studies.dial NET                                  a population of the net at strengths over its dial's range
+    that need no search; with --searching those that search, with --rivals a line for each of these: NAME|LEVEL LEVEL, the
+    Stockfish levels that it should meet
     python -m match.studies.dial NET --checked curve.json --out DIR   dial.txt and dial.png of the ratings that these
     players got
 
@@ -24,10 +26,13 @@ from engine.dial import Dial, dial_in
 from engine.errors import MatchError
 from engine.figures import has_matplotlib, new_figure, save_figure
 from engine.files import write_text
+from match.players.stockfish import LEVEL_BY_DEPTH_ELO
 from match.report.tables import between
 
-CHECKED = 8
+CHECKED = 12
 """Strengths that are checked."""
+_RIVALS = 2
+"""Stockfish levels that a strength which searches meets: the nearest ones whose rating is known."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Check:
     asked: int
     rating: int
     temperature: float
+    nodes: int
     elo: float
     low: float
     """Minus infinity where there is no bound: nothing was won."""
@@ -48,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="match.studies.dial", description="Check a net's strength dial.")
     options.add_argument("net", type=Path, help="the .onnx file")
     options.add_argument("--checked", type=Path, help="JSON of bin/match curve about the players that this command names")
+    options.add_argument("--searching", action="store_true", help="the players that search instead of the others")
+    options.add_argument("--rivals", action="store_true", help="which Stockfish levels the players that search should meet")
     options.add_argument("--out", type=Path, help="folder for dial.txt and dial.png")
     return options
 
@@ -55,18 +63,30 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Print the players, or the table; returns the exit status."""
     arguments = parser().parse_args(argv)
-    return run_command("match.studies.dial", lambda: _show(arguments.net, arguments.checked, out=arguments.out))
+    show = _show_rivals if arguments.rivals else _show_checks if arguments.checked else _show_players
+    return run_command("match.studies.dial", lambda: show(arguments))
 
 
-def _show(net: Path, checked: Path | None, *, out: Path | None) -> None:
-    """Print the players of a net's dial or, where their ratings are in the folder ``checked``, how well it keeps."""
+def _dial(net: Path) -> Dial:
     dial = dial_in(net)
     if dial is None:
         raise MatchError(f"expected a net with a strength dial, {net.name} has none; run recipes/dial.sh")
-    if checked is None:
-        print(population(net, dial), end="")
-        return
-    checks = read_checks(checked, dial)
+    return dial
+
+
+def _show_players(arguments: argparse.Namespace) -> None:
+    print(population(arguments.net, _dial(arguments.net), searching=arguments.searching), end="")
+
+
+def _show_rivals(arguments: argparse.Namespace) -> None:
+    dial = _dial(arguments.net)
+    for elo in strengths(dial, searching=True):
+        print(f"{_name(elo, dial)}|{' '.join(map(str, rivals(elo)))}")
+
+
+def _show_checks(arguments: argparse.Namespace) -> None:
+    """How well a dial keeps, by the ratings in the file ``--checked``."""
+    checks, out = read_checks(arguments.checked, _dial(arguments.net)), arguments.out
     text = check_table(checks)
     print(text)
     if out:
@@ -74,23 +94,32 @@ def _show(net: Path, checked: Path | None, *, out: Path | None) -> None:
         _draw(checks, out / "dial.png")
 
 
-def strengths(dial: Dial, count: int = CHECKED) -> list[int]:
-    """Strengths from one end of the dial to the other, in tens."""
-    return sorted({round((dial.low + (dial.high - dial.low) * i / (count - 1)) / 10) * 10 for i in range(count)})
+def strengths(dial: Dial, *, searching: bool | None = None) -> list[int]:
+    """Strengths from one end of the dial to the other, in tens: all, or those that search, or those that do not."""
+    steps = (dial.low + (dial.high - dial.low) * i / (CHECKED - 1) for i in range(CHECKED))
+    elos = sorted({round(elo / 10) * 10 for elo in steps})
+    return [elo for elo in elos if searching in (None, dial.at(elo).nodes > 1)]
 
 
-def population(net: Path, dial: Dial) -> str:
-    """TOML with a player for each strength."""
+def rivals(elo: float) -> list[int]:
+    """The Stockfish levels by depth whose known ratings are nearest to a strength, rising."""
+    near = sorted(LEVEL_BY_DEPTH_ELO, key=lambda level: abs(LEVEL_BY_DEPTH_ELO[level] - elo))
+    return sorted(near[:_RIVALS])
+
+
+def population(net: Path, dial: Dial, *, searching: bool) -> str:
+    """TOML with a player for each strength that searches, or does not."""
     players = (
         f'[[player]]\nname = "{_name(elo, dial)}"\nnet = {json.dumps(str(net), ensure_ascii=False)}\nelo = {elo}\n'
-        for elo in strengths(dial)
+        for elo in strengths(dial, searching=searching)
     )
     return "\n".join(players)
 
 
 def _name(elo: int, dial: Dial) -> str:
-    """With the temperature, as all names of a net's players have it."""
-    return f"UCI_Elo {elo} T={dial.at(elo).temperature:.3g}"
+    """With the temperature and the evaluations, as all names of a net's players have them."""
+    setting = dial.at(elo)
+    return f"UCI_Elo {elo} T={setting.temperature:.3g}" + (f" nodes={setting.nodes}" if setting.nodes > 1 else "")
 
 
 def read_checks(path: Path, dial: Dial) -> list[Check]:
@@ -107,15 +136,15 @@ def _check(elo: int, dial: Dial, rated: Mapping[str, Any]) -> Check:
     low, high = (
         default if rated[bound] is None else float(rated[bound]) for bound, default in (("low", -math.inf), ("high", math.inf))
     )
-    return Check(elo, setting.rating, setting.temperature, float(rated["elo"]), low, high)
+    return Check(elo, setting.rating, setting.temperature, setting.nodes, float(rated["elo"]), low, high)
 
 
 def check_table(checks: Sequence[Check]) -> str:
     """The check as text."""
-    lines = ["UCI_Elo input  temperature  rating  95 % interval    off by"]
+    lines = ["UCI_Elo  told  temperature  evaluations  rating  95 % interval    off by"]
     for c in checks:
-        interval = between(c.low, c.high)
-        lines.append(f"{c.asked:7} {c.rating:5}  {c.temperature:11.2f}  {c.elo:6.0f}  {interval:>13}  {c.elo - c.asked:+8.0f}")
+        how = f"{c.asked:7} {c.rating:5}  {c.temperature:11.2f}  {c.nodes:11}"
+        lines.append(f"{how}  {c.elo:6.0f}  {between(c.low, c.high):>13}  {c.elo - c.asked:+8.0f}")
     falls = [(a, b) for a, b in itertools.pairwise(checks) if b.elo < a.elo]
     lines.append("")
     lines.append(f"rating rises with UCI_Elo: {'yes, at every step' if not falls else f'not at {len(falls)} step(s)'}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.dial import Dial, Point, Setting, dial_in, dial_of
+from engine.encoding import Scale
 from engine.errors import NetError
 from engine.inference.evaluator import Players
 from engine.net import Net
@@ -20,7 +21,16 @@ from engine.uci.session import Session, Write
 from tests.engine.uci.test_player import Desk
 from tests.engine.uniform import Uniform
 
-DIAL = Dial((Point(504.2, 1000, 1.0), Point(800.0, 1400, 0.5), Point(1199.9, 2400, 0.0)), scale=1)
+DIAL = Dial((Point(504.2, Setting(1000, 1, 1.0)), Point(800.0, Setting(1400, 1, 0.5)), Point(1199.9, Setting(2400, 1, 0.0))))
+LICHESS, FIDE = int(Scale.LICHESS), int(Scale.FIDE)
+SEARCHING = Dial(
+    (
+        Point(1000.0, Setting(2200, LICHESS, 0.1)),
+        Point(1200.0, Setting(2500, FIDE, 0.0)),
+        Point(1400.0, Setting(2500, FIDE, 0.0, nodes=4)),
+        Point(1800.0, Setting(2500, FIDE, 0.0, nodes=64)),
+    )
+)
 
 
 def test_what_lies_between_two_points() -> None:
@@ -35,8 +45,26 @@ def test_the_range_is_within_what_was_measured_and_holds_at_its_ends() -> None:
     assert DIAL.at(510).temperature < 1.0
 
 
+def test_evaluations_lie_on_a_line_of_their_logarithms() -> None:
+    assert SEARCHING.at(1600) == Setting(2500, FIDE, 0.0, nodes=16)
+    assert SEARCHING.at(1300) == Setting(2500, FIDE, 0.0, nodes=2)
+    assert SEARCHING.at(1800).nodes == 64
+    assert SEARCHING.at(1200).nodes == 1
+
+
+def test_between_ratings_of_two_scales_there_are_none() -> None:
+    assert SEARCHING.at(1090) == Setting(2200, LICHESS, pytest.approx(0.055))  # type: ignore[arg-type]
+    assert SEARCHING.at(1110) == Setting(2500, FIDE, pytest.approx(0.045))  # type: ignore[arg-type]
+
+
+def test_a_dial_of_before_there_was_a_search_is_read() -> None:
+    old = {"scale": 1, "points": [[504.2, 1000, 1.0], [800.0, 1400, 0.5], [1199.9, 2400, 0.0]]}
+    assert dial_of({"dial": old}) == DIAL
+
+
 def test_it_survives_being_written_down() -> None:
-    assert dial_of({"rating": 1, "dial": json.loads(json.dumps(DIAL.as_json()))}) == DIAL
+    for dial in (DIAL, SEARCHING):
+        assert dial_of({"rating": 1, "dial": json.loads(json.dumps(dial.as_json()))}) == dial
     assert dial_of({"rating": 1}) is None
 
 
@@ -53,6 +81,9 @@ def test_it_survives_being_written_down() -> None:
         [[800, 1, float("nan")], [900, 2, 0]],
         [[800, 1, 1], [900, float("inf"), 0]],
         [[800, 1, -1], [900, 2, 0]],
+        [[800, 1, 1, 0, 1], [900, 2, 0, 1, 1]],
+        [[800, 1, 1, 1], [900, 2, 0, 1]],
+        [[800, 1, 1, 1, "x"], [900, 2, 0, 1, 1]],
     ],
 )
 def test_a_damaged_dial_is_an_error(points: object) -> None:

@@ -15,7 +15,7 @@ import onnx
 import pytest
 from safetensors.torch import save_file
 
-from engine.dial import Dial, Point
+from engine.dial import Dial, Point, Setting
 from engine.errors import ConfigError, NetError
 from engine.net import Net as EngineNet
 from export import package as packaging
@@ -296,7 +296,7 @@ def test_the_card_tells_the_match(one: tuple[Transformer, Path], tmp_path: Path)
 def test_the_card_shows_speed_dial_and_curves(one: tuple[Transformer, Path], tmp_path: Path) -> None:
     net, speed = tmp_path / "net.onnx", tmp_path / "evidence" / "speed.txt"
     net.write_bytes(one[1].read_bytes())
-    write_dial(net, Dial((Point(501.0, 1000, 1.0), Point(900.0, 1500, 0.1)), scale=1))
+    write_dial(net, Dial((Point(501.0, Setting(1000, 1, 1.0)), Point(900.0, Setting(1500, 1, 0.1)))))
     speed.parent.mkdir()
     speed.write_text("device          cpu\ntime per move   4.2 ms in a game of 40 plies, 5.0 ms for its first\n")
     text = card(net, speed=speed, curves=tmp_path / "evidence" / "curves.png")

@@ -2,7 +2,8 @@
 
     python -m training.evaluation.likeness NET STORE --out likeness.json
 
-NET is an exported net with a dial, or any net or run with ``--settings 800:1 1500:0.6``. Every ply is judged three times: told
+NET is an exported net with a dial, or any net or run with ``--settings 800:1 1500:0.6``. Settings that search are left to
+``training.evaluation.searched``. Every ply is judged three times: told
 the setting's rating, told nothing, and told the two players' own ratings. Knows the settings, the plies (rows drawn at random
 from the whole split, the same ones for every net) and the means. Does not know how strong a setting is (recipes/dial.sh).
 """
@@ -132,7 +133,7 @@ def _settings(arguments: argparse.Namespace) -> list[Setting]:
         dial = dial_in(arguments.net) if arguments.net.suffix == ".onnx" else None
         if dial is None:
             raise ConfigError(f"expected a net with a strength dial, or --settings RATING:T …, got {arguments.net} alone")
-        return [Setting(point.rating, dial.scale, point.temperature) for point in dial.points]
+        return [point.setting for point in dial.points if point.setting.nodes == 1]
     scale = int(Scale[arguments.scale.upper()])
     try:
         given = [text.split(":") for text in arguments.settings]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dial import Dial, Point
+from engine.dial import Dial, Point, Setting
 from engine.errors import NetError
 from engine.inference.evaluator import Evaluation, Players, Request
 from engine.uci.options import Opponent, Settings, default_settings
@@ -160,7 +160,7 @@ def test_the_net_is_opened_once_and_again_when_its_options_change() -> None:
 def test_the_net_is_introduced_before_its_first_move_and_not_to_those_who_wait_for_readyok() -> None:
     """python-chess logs anything else between isready and readyok as an unexpected line."""
     desk = Desk()
-    desk.dial = Dial((Point(800.0, 900, 1.0), Point(1200.0, 2000, 0.5)), 1)
+    desk.dial = Dial((Point(800.0, Setting(900, 1, 1.0)), Point(1200.0, Setting(2000, 1, 0.5))))
     for name, value in (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000")):
         desk.option(name, value)
     desk.player.perform(IsReady())

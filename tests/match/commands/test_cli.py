@@ -69,6 +69,14 @@ def test_sweep_has_the_papers_temperatures(command: Command, random_net: Path, t
         assert re.search(rf"random T={re.escape(t)} - random mover +\d", text)
 
 
+def test_a_net_plays_with_several_numbers_of_evaluations(command: Command, random_net: Path, tmp_path: Path) -> None:
+    words = ["play", "--net", random_net, "--levels", "--nodes", 1, "--nodes", 3, "--games", 2, "--no-page", *QUICK]
+    status, text, error = command([*words, "--out", tmp_path / "m"])
+    assert status == 0, error
+    assert "random T=0.001 - random mover" in text
+    assert "random T=0.001 nodes=3 - random mover" in text
+
+
 def test_opponents_that_meet_tie_the_ratings(command: Command, random_net: Path, tmp_path: Path) -> None:
     words = ["play", "--net", random_net, "--levels", "--builtin", "random", "greedy", "--games", 4, "--no-page", *QUICK]
     assert "greedy capturer - random mover" not in "".join(command([*words, "--out", tmp_path / "a"])[1:])

@@ -17,7 +17,7 @@ from match.report import tables as report
 from match.report.page import page, samples, write_page
 from match.report.plots import plots
 from match.statistics.ratings import Rating, rate
-from match.statistics.scores import Score, difference, temperature_of
+from match.statistics.scores import Score, difference, evaluations_of, temperature_of
 from match.statistics.sprt import Sprt
 from tests.match.conftest import START
 
@@ -96,12 +96,26 @@ def test_temperatures_are_read_from_names() -> None:
     assert temperature_of("x T=..") is None
 
 
+def test_evaluations_are_read_from_names() -> None:
+    assert evaluations_of("my net T=0.001 nodes=64") == ("my net T=0.001", 64)
+    assert evaluations_of("my net T=0.001") == ("my net T=0.001", 1)
+    assert evaluations_of("Stockfish level 0 depth=1") is None
+    assert evaluations_of("x T=.. nodes=3") is None
+
+
 def test_plots_are_png_and_left_out_where_there_is_nothing_to_show() -> None:
     made = plots(some_games(), ratings())
     assert set(made) == {"rating-by-temperature", "score-by-level", "game-length"}
     assert all(png.startswith(b"\x89PNG") and len(png) > 5000 for png in made.values())
     few = [played(0, "a", "b", "1-0"), played(1, "b", "a", "1-0")]
     assert set(plots(few, rate([g.score() for g in few], {}))) == {"game-length"}
+
+
+def test_a_net_at_several_numbers_of_evaluations_gets_a_plot_by_them() -> None:
+    names = ["net T=0.1", "net T=0.1 nodes=16", "net T=0.1 nodes=64"]
+    games = [played(i, names[i % 3], names[(i + 1) % 3], "1-0" if i % 4 else "0-1") for i in range(24)]
+    made = plots(games, rate([g.score() for g in games], {}))
+    assert made["rating-by-evaluations"].startswith(b"\x89PNG")
 
 
 def test_samples_show_every_pairing_and_every_fault() -> None:

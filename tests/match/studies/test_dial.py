@@ -7,21 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from engine.dial import Dial, Point, dial_in
+from engine.dial import Dial, Point, Setting, dial_in
 from engine.errors import MatchError
+from engine.inference.evaluator import Players
 from export import dial as writing
 from export.dial import Measured, rising
 from match.players.net import NetPlayer
 from match.players.population import PlayerFactory
+from match.players.searching import SearchSpec
 from match.studies import dial as checking
 from match.studies.dial import check_table, read_checks, strengths
 from tests.nets import tiny_net
 
-DIAL = Dial((Point(504, 1000, 1.0), Point(800, 1400, 0.5), Point(1199, 2400, 0.1)), scale=1)
+DIAL = Dial((Point(504, Setting(1000, 1, 1.0)), Point(800, Setting(1400, 1, 0.5)), Point(1199, Setting(2400, 1, 0.1))))
 
 
 def _measured(*elos: float) -> list[Measured]:
-    return [Measured(Point(elo, 1000 + 100 * i, 1 - i / 10), 100) for i, elo in enumerate(elos)]
+    return [Measured(Point(elo, Setting(1000 + 100 * i, 1, 1 - i / 10)), 100) for i, elo in enumerate(elos)]
 
 
 def test_points_that_rise_are_kept() -> None:
@@ -29,7 +31,7 @@ def test_points_that_rise_are_kept() -> None:
 
 
 def test_a_dip_is_levelled_and_its_first_setting_is_kept() -> None:
-    assert [(p.elo, p.rating) for p in rising(_measured(500, 700, 600, 800))] == [(500, 1000), (650, 1100), (800, 1300)]
+    assert [(p.elo, p.setting.rating) for p in rising(_measured(500, 700, 600, 800))] == [(500, 1000), (650, 1100), (800, 1300)]
 
 
 def test_levelling_goes_back_as_far_as_it_must() -> None:
@@ -57,13 +59,15 @@ def test_a_net_gets_its_dial_and_plays_by_it(tmp_path: Path, capsys: pytest.Capt
     ratings = _pool(tmp_path / "r.json", {"told 1000": (502.4, 400, 600), "told 2000": (900.0, 800, 1000), "random": (0, 0, 0)})
     assert writing.main([str(net), "--players", str(players), "--ratings", str(ratings)]) == 0
     assert "UCI_Elo 510 to 900" in capsys.readouterr().out
-    assert dial_in(net) == Dial((Point(502.4, 1000, 1.0), Point(900.0, 2000, 0.5)), scale=1)
+    assert dial_in(net) == Dial((Point(502.4, Setting(1000, 1, 1.0)), Point(900.0, Setting(2000, 1, 0.5))))
 
     assert checking.main([str(net)]) == 0
     population = tmp_path / "p.toml"
     population.write_text(capsys.readouterr().out, encoding="utf-8")
     found = PlayerFactory().players(str(population))
-    assert [p.name.partition(" T=")[0] for p in found] == [f"UCI_Elo {e}" for e in (510, 570, 620, 680, 730, 790, 840, 900)]
+    assert [p.name.partition(" T=")[0] for p in found] == [
+        f"UCI_Elo {e}" for e in (510, 550, 580, 620, 650, 690, 720, 760, 790, 830, 860, 900)
+    ]
     assert found[-1].name == "UCI_Elo 900 T=0.5"
     first, last = found[0], found[-1]
     assert isinstance(first, NetPlayer)
@@ -72,15 +76,31 @@ def test_a_net_gets_its_dial_and_plays_by_it(tmp_path: Path, capsys: pytest.Capt
     assert first.sampling.temperature > 0.95
 
 
-def test_settings_on_two_scales_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_that_search_are_points_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net = tiny_net(tmp_path / "n.onnx")
     players = _settings(tmp_path / "s.toml", net)
-    players.write_text(players.read_text(encoding="utf-8").replace("lichess", "fide", 1), encoding="utf-8")
-    before = net.read_bytes()
-    ratings = _pool(tmp_path / "r.json", {"told 1000": (500, 400, 600), "told 2000": (900, 800, 1000)})
-    assert writing.main([str(net), "--players", str(players), "--ratings", str(ratings)]) == 2
-    assert "one scale" in capsys.readouterr().err
-    assert net.read_bytes() == before
+    searching = f'[[player]]\nname = "deep"\nnet = "{net.as_posix()}"\nrating = 2500\nscale = "fide"\n'
+    with players.open("a", encoding="utf-8") as file:
+        file.write(searching + "temperature = 0.5\nnodes = 64\n")
+    ratings = {"told 1000": (500.0, 400.0, 600.0), "told 2000": (900.0, 800.0, 1000.0), "deep": (1600.0, 1500.0, 1700.0)}
+    pool = _pool(tmp_path / "r.json", ratings)
+    assert writing.main([str(net), "--players", str(players), "--ratings", str(pool)]) == 0
+    assert "rating 2500 (fide), temperature 0.5, evaluations 64" in capsys.readouterr().out
+    dial = dial_in(net)
+    assert dial is not None
+    assert dial.points[-1] == Point(1600.0, Setting(2500, 3, 0.5, 64))
+
+    assert checking.main([str(net), "--rivals"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "UCI_Elo 1600 T=0.5 nodes=64|3 4"
+    names = [line.partition("|")[0] for line in lines]
+    assert names == [f"UCI_Elo {e} T=0.5 nodes={dial.at(e).nodes}" for e in strengths(dial, searching=True)]
+    assert names[0].startswith("UCI_Elo 10"), "900 is played without a search, 1000 is not"
+    population = tmp_path / "p.toml"
+    population.write_text(checking.population(net, dial, searching=True), encoding="utf-8")
+    last = PlayerFactory().players(f"{population}:{names[-1]}")[0].spec
+    assert isinstance(last, SearchSpec)
+    assert (last.nodes, last.temperature, last.players) == (64, 0.5, Players(2500, 2500, 3))
 
 
 def test_strength_needs_a_dial_that_goes_so_far(tmp_path: Path) -> None:
