@@ -31,7 +31,7 @@ WON, LOST = 1, -1
 class Exploration:
     """How the tree weighs what it knows against what it has not tried."""
 
-    c: float = 0.75
+    c: float = 0.35
     """Weight of a move's prior against its score."""
     c_growth: float = 0.5
     """By how much that weight grows when the visits of a position grow by e times; see ``c_base``."""
@@ -39,7 +39,7 @@ class Exploration:
     """Visits at which the weight has grown by ``c_growth x log 2``."""
     first_play: float = 0.12
     """A move that was not tried yet counts as this much worse than its position, scaled by the root of the prior tried."""
-    prior_temperature: float = 1.0
+    prior_temperature: float = 1.5
     """Of the priors: p is proportional to exp(logit / temperature)."""
 
 

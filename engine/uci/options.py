@@ -302,7 +302,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _string(
         "CPuct",
-        "0.75",
+        "0.35",
         "cpuct",
         read=_positive,
         help="Of the search: how much a move's probability counts against the scores that were found. More: wider.",
@@ -316,7 +316,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _string(
         "PriorTemperature",
-        "1",
+        "1.5",
         "prior_temperature",
         read=_positive,
         help="Of the search: temperature of the net's probabilities. More: alternatives are looked at sooner.",
