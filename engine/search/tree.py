@@ -107,17 +107,18 @@ class Node:
         return nodes[::-1]
 
     def best_first(self) -> list[Node]:
-        """The children as one would play them: a proven mate, the shortest first; by visits; what loses by force last."""
+        """The children as one would play them: a proven mate, the shortest first; by visits, of equal ones the likelier; what
+        loses by force last."""
         return sorted(self.children, key=_preference)
 
 
-def _preference(child: Node) -> tuple[float, float, float]:
-    """Of a child, for the side that moves to it: the smaller, the better."""
+def _preference(child: Node) -> tuple[int, int]:
+    """Of a child, for the side that moves to it: the smaller, the better. Children are in the order of their priors."""
     if child.proven == LOST:
-        return (-1.0, child.plies_to_end, 0.0)
+        return (-1, child.plies_to_end)
     if child.proven == WON:
-        return (1.0, -child.plies_to_end, 0.0)
-    return (0.0, -child.visits, child.score)
+        return (1, -child.plies_to_end)
+    return (0, -child.visits)
 
 
 class Tree:
@@ -256,7 +257,8 @@ class Tree:
             if child.proven == WON:
                 continue
             count = child.visits + child.pending
-            value = (child.visits - child.points) / max(count, 1) + weight * prior / (1 + count)
+            known = (child.visits - child.points) / count if count else node.score - settings.first_play * math.sqrt(tried)
+            value = known + weight * prior / (1 + count)
             if value > best_value:
                 best, best_value = child, value
         if len(node.children) < len(node.moves):
@@ -398,10 +400,17 @@ def move_to_play(tree: Tree, temperature: float, random: np.random.Generator) ->
 
 
 def visit_shares(nodes: Sequence[Node], temperature: float) -> list[float]:
-    """The probability with which each of some children is played: visits ** (1 / temperature), at 0 all for the first."""
+    """The probability with which each of some children is played: (visits + prior) ** (1 / temperature), at 0 all for the
+    first. The prior decides between moves that were looked at equally often, and before any look it is the net's policy."""
     if temperature <= 0:
         return [1.0] + [0.0] * (len(nodes) - 1)
-    logs = np.array([math.log(max(node.visits, 1e-9)) for node in nodes]) / temperature
+    logs = np.array([math.log(node.visits + max(_prior(node), 1e-9)) for node in nodes]) / temperature
     odds = np.exp(logs - logs.max())
     shares: list[float] = (odds / odds.sum()).tolist()
     return shares
+
+
+def _prior(node: Node) -> float:
+    """What the net gave the move to a child of a root before it was looked at."""
+    above = node.parent
+    return above.priors[above.children.index(node)] if above is not None else 1.0

@@ -42,7 +42,7 @@ class SearchSpec:
     anchor: float | None = None
 
     def answer(self, turn: Turn, engines: Engines) -> chess.Move:
-        """The most visited move at temperature 0, else one drawn by visits ** (1 / temperature); a proven mate first."""
+        """The most visited move at temperature 0, else one drawn as ``visit_shares`` says; a proven mate first."""
         leaves = engines.kept(("search", self.file, self.device), self._leaves)
         tree = searched(leaves, turn.board, self.players, Limits(self.nodes))
         chosen = move_to_play(tree, self.temperature, self._random(turn))

@@ -14,7 +14,7 @@ from engine.inference.evaluator import Evaluator, Players, Request
 from engine.net import Net
 from engine.search.leaves import NetLeaves, line_room
 from engine.search.search import Limits, search
-from engine.search.tree import Node, Tree
+from engine.search.tree import Exploration, Node, Tree
 
 PLAYERS = Players(1800, 1600, 1)
 
@@ -27,7 +27,7 @@ def played(plies: int, *, seed: int = 4) -> chess.Board:
 
 
 def tree_of(board: chess.Board, leaves: NetLeaves, *, visits: int, batch: int = 8) -> Tree:
-    tree = Tree(board)
+    tree = Tree(board, exploration=Exploration(prior_temperature=1))
     root = leaves.begin(board, PLAYERS, tree.walk())
     tree.learn(tree.gather(1)[0], root)
     search(tree, leaves, Limits(visits, batch=batch))

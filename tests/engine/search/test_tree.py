@@ -174,13 +174,34 @@ def test_all_lines_of_a_bare_draw_end_and_the_search_with_them() -> None:
     assert wdl_of(tree.root)[1] > 0.9
 
 
+def test_of_moves_that_were_looked_at_equally_often_the_likelier_is_played() -> None:
+    tree = searched(chess.Board(), visits=4)
+    tree.root.priors = [0.5, 0.3, 0.2][: len(tree.root.children)]
+    for child, score in zip(tree.root.children, (0.6, 0.1, 0.2), strict=False):
+        child.visits, child.points = 1, score
+    assert tree.first() is tree.root.children[0]
+    shares = visit_shares(tree.root.best_first(), 0.001)
+    assert shares[0] == pytest.approx(1.0)
+
+
+def test_a_move_that_was_asked_for_before_the_search_is_not_held_to_be_lost() -> None:
+    plain, asked = Tree(chess.Board()), Tree(chess.Board())
+    for tree in (plain, asked):
+        search(tree, uniform, Limits(1))
+    asked.first()
+    for tree in (plain, asked):
+        search(tree, uniform, Limits(8))
+    assert [child.visits for child in asked.root.children] == [child.visits for child in plain.root.children]
+
+
 def test_shares_of_visits() -> None:
     tree = searched(chess.Board("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1"), visits=200)
     nodes = tree.root.best_first()
     assert visit_shares(nodes, 0)[0] == 1.0
     shares = visit_shares(nodes, 1.0)
-    total = sum(node.visits for node in nodes)
-    assert shares == pytest.approx([node.visits / total for node in nodes])
+    counts = [node.visits + tree.root.priors[tree.root.children.index(node)] for node in nodes]
+    assert shares == pytest.approx([count / sum(counts) for count in counts])
+    assert shares == pytest.approx([node.visits / 199 for node in nodes], abs=0.01)
     assert shares[0] < visit_shares(nodes, 0.5)[0] < visit_shares(nodes, 0.001)[0] == pytest.approx(1.0)
 
 
