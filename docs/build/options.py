@@ -35,7 +35,8 @@ change nothing about the move. With more, or with `go nodes N`, it searches. Wha
 - `infinite` and `UCI_AnalyseMode` search until `stop`, whatever `Nodes` says, or until the tree has filled `Hash`.
 - `mate N` searches, 20,000 evaluations at most, until a mate in N is proven. `depth N` ends a search when its main line has N
   plies.
-- A move is drawn in proportion to (visits + prior) ** (1 / `Temperature`): near 0 the most visited, of equal ones the likelier; at one evaluation by the policy.
+- A move is drawn in proportion to (visits + prior) ** (1 / `Temperature`): near 0 the most visited, of
+  equal ones the likelier; at one evaluation by the policy.
 - `infinite` waits for `stop`, `ponder` for `ponderhit` or `stop`; a `go` without limits is answered at once.
 - A new `position`, `ucinewgame` or `go` while the engine thinks ends that search as `stop` does; its `bestmove` comes first.
 - `go infinite`, `UCI_AnalyseMode` and `MultiPV` show the policy: an `info string` with the likeliest moves and their
