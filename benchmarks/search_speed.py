@@ -3,8 +3,8 @@
     python -m benchmarks.search_speed [--net NET] [--against NET] [--out FILE]
 
 Searches begin at different lengths of a game that the net played against itself. Batched and one by one, and the two nets, are
-measured in turns; seconds are processor time of this process, so a busy machine disturbs little. Knows how to time; searches as
-the engine does.
+measured in turns; seconds are processor time of this process, so a busy machine disturbs little. `transposed` is what a
+table of positions could save. Knows how to time; searches as the engine does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import platform
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import chess
@@ -69,8 +70,19 @@ def after(moves: Sequence[chess.Move]) -> chess.Board:
     return board
 
 
-def searched(net: Net, board: chess.Board, *, batch: int = 16, visits: int = VISITS) -> tuple[int, int, float]:
-    """Visits, evaluations and seconds of a search; what the game itself costs is left out."""
+@dataclass(frozen=True)
+class Searched:
+    """What one search did and took; what the game itself costs is left out."""
+
+    visits: int
+    evaluations: int
+    seconds: float
+    transposed: float
+    """The share of evaluations spent on positions that the tree had by another order of moves, 0..1."""
+
+
+def searched(net: Net, board: chess.Board, *, batch: int = 16, visits: int = VISITS) -> Searched:
+    """A search with a tree of its own."""
     counted = Counted(NetLeaves(net, megabytes=_MEGABYTES))
     tree = Tree(board)
     root = counted.leaves.begin(board, Players(), tree.walk())
@@ -78,7 +90,13 @@ def searched(net: Net, board: chess.Board, *, batch: int = 16, visits: int = VIS
         tree.learn(node, root)
     began = time.process_time()
     search(tree, counted, Limits(visits, batch=batch))
-    return tree.root.visits, counted.evaluated, time.process_time() - began
+    return Searched(tree.root.visits, counted.evaluated, time.process_time() - began, transposed(tree))
+
+
+def transposed(tree: Tree) -> float:
+    """Of the positions that the net evaluated, the share that another line of the tree leads to as well, each but the first."""
+    keys = [node.key for node in tree.walk() if node.wdl is not None and not node.ends]
+    return 1 - len(set(keys)) / len(keys)
 
 
 def speed_lines(net: Net, moves: Sequence[chess.Move]) -> list[str]:
@@ -87,10 +105,10 @@ def speed_lines(net: Net, moves: Sequence[chess.Move]) -> list[str]:
     total = np.zeros(5)
     for plies in PLIES:
         board = after(moves[:plies])
-        (visits, many, seconds), (_, single, slow) = searched(net, board, batch=16), searched(net, board, batch=1)
-        total += visits, many, seconds, single, slow
-        fast, slowly = many / seconds, single / slow
-        lines.append(f"{plies:18}  {visits:6}  {many:11}  {fast:8.0f}  {slowly:10.0f}  {fast / slowly:5.2f}")
+        many, single = searched(net, board, batch=16), searched(net, board, batch=1)
+        total += many.visits, many.evaluations, many.seconds, single.evaluations, single.seconds
+        fast, slowly = many.evaluations / many.seconds, single.evaluations / single.seconds
+        lines.append(f"{plies:18}  {many.visits:6}  {many.evaluations:11}  {fast:8.0f}  {slowly:10.0f}  {fast / slowly:5.2f}")
     fast, slowly = total[1] / total[2], total[3] / total[4]
     lines.append(f"{'all':>18}  {total[0]:6.0f}  {total[1]:11.0f}  {fast:8.0f}  {slowly:10.0f}  {fast / slowly:5.2f}")
     return lines
@@ -98,11 +116,13 @@ def speed_lines(net: Net, moves: Sequence[chess.Move]) -> list[str]:
 
 def move_lines(net: Net, moves: Sequence[chess.Move]) -> list[str]:
     """What a move takes by its evaluations, the game's last plies read as well, which every reply begins with."""
-    lines = [f"{'evaluations a move':18}  {'ms a move':>9}  mean over {len(PLIES)} positions"]
+    lines = [f"{'evaluations a move':18}  {'ms a move':>9}  {'transposed':>10}  means over {len(PLIES)} positions"]
     reply = 1e3 * reply_seconds(Evaluator(net, hash_mb=0), moves)
     for visits in MOVES:
-        spent = [searched(net, after(moves[:plies]), visits=visits)[2] for plies in PLIES]
-        lines.append(f"{visits:18}  {reply + 1e3 * statistics.mean(spent) * (visits > 1):9.1f}")
+        done = [searched(net, after(moves[:plies]), visits=visits) for plies in PLIES]
+        spent = 1e3 * statistics.mean(one.seconds for one in done) * (visits > 1)
+        again = statistics.mean(one.transposed for one in done)
+        lines.append(f"{visits:18}  {reply + spent:9.1f}  {again:10.1%}")
     return lines
 
 

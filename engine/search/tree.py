@@ -41,6 +41,8 @@ class Exploration:
     """A move that was not tried yet counts as this much worse than its position, scaled by the root of the prior tried."""
     prior_temperature: float = 1.5
     """Of the priors: p is proportional to exp(logit / temperature)."""
+    draw: float = 0.5
+    """Points that a draw counts for who searches, 0..1, and for the other side one less that; in the choice of lines alone."""
 
 
 class Node:
@@ -251,18 +253,23 @@ class Tree:
         settings, visits = self.exploration, node.visits + node.pending
         growth = settings.c_growth * math.log((visits + settings.c_base) / settings.c_base)
         weight = (settings.c + growth) * math.sqrt(max(visits, 1))
+        liking = (settings.draw - 0.5) * (-1 if (node.depth - self.root.depth) % 2 else 1)  # of draws, by this node's mover
+        here = node.score + liking * node.drawn / max(node.visits, 1)
         best, best_value, tried = None, -math.inf, 0.0
         for child, prior in zip(node.children, node.priors, strict=False):
             tried += prior
             if child.proven == WON:
                 continue
             count = child.visits + child.pending
-            known = (child.visits - child.points) / count if count else node.score - settings.first_play * math.sqrt(tried)
+            if count:
+                known = (child.visits - child.points + liking * child.drawn) / count
+            else:
+                known = here - settings.first_play * math.sqrt(tried)
             value = known + weight * prior / (1 + count)
             if value > best_value:
                 best, best_value = child, value
         if len(node.children) < len(node.moves):
-            expected = node.score - settings.first_play * math.sqrt(tried)
+            expected = here - settings.first_play * math.sqrt(tried)
             if best is None or expected + weight * node.priors[len(node.children)] > best_value:
                 return self._grow(node)
         return best

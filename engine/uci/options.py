@@ -62,6 +62,7 @@ class Settings:
     cpuct: float
     first_play: float
     prior_temperature: float
+    draw_score: float
     multipv: int
     ponder: bool
     move_overhead_ms: int
@@ -320,6 +321,13 @@ OPTIONS: tuple[Option, ...] = (
         "prior_temperature",
         read=_positive,
         help="Of the search: temperature of the net's probabilities. More: alternatives are looked at sooner.",
+    ),
+    _string(
+        "DrawScore",
+        "0.5",
+        "draw_score",
+        read=_share,
+        help="Of the search: points that a draw counts for the engine, 0 to 1. Less: it plays on where it could draw.",
     ),
     _spin(
         "Hash",

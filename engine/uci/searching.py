@@ -170,7 +170,9 @@ def _policy(root: Node, hunt: Hunt) -> str:
 
 
 def _exploration(settings: Settings) -> Exploration:
-    return Exploration(c=settings.cpuct, first_play=settings.first_play, prior_temperature=settings.prior_temperature)
+    return Exploration(
+        c=settings.cpuct, first_play=settings.first_play, prior_temperature=settings.prior_temperature, draw=settings.draw_score
+    )
 
 
 def _mate(node: Node) -> int | None:

@@ -214,6 +214,18 @@ def test_exploration_spreads_visits() -> None:
     assert spread[0] > spread[1]
 
 
+@pytest.mark.parametrize(("draw", "takes"), [(0.5, True), (1.0, True), (0.0, False)])
+@pytest.mark.parametrize("white", [True, False])
+def test_a_draw_is_taken_by_what_it_counts(draw: float, takes: bool, white: bool) -> None:
+    board = chess.Board("4k3/8/8/3r4/8/1B6/8/4K3 w - - 0 1")  # bishop takes rook, and neither side can mate
+    board = board if white else board.mirror()
+    tree = Tree(board, exploration=Exploration(draw=draw))
+    search(tree, material, Limits(300, batch=1))
+    first = tree.root.best_first()[0]
+    assert first.board.is_insufficient_material() == takes
+    assert tree.root.score < 0.51  # what is told of the position stays
+
+
 def test_the_likeliest_moves_of_the_root_can_be_asked_for_first() -> None:
     tree = Tree(chess.Board())
     learn(tree, uniform, tree.gather(1))
