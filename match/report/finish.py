@@ -37,7 +37,7 @@ def finish(
     extra: Callable[[Sequence[Score]], str] | None = None,
 ) -> None:
     """Print the tables of a match; write them, its PGN and, with ``page``, plots and a page to its folder."""
-    pgn.write_pgn(session.played, out / "games.pgn", event=out.name, workers=workers)
+    pgn.write_pgn(session.played, out / "games.pgn", event=out.name, workers=workers, known=session.anchors)
     scores = [game.score() for game in session.played]
     ratings = rated(scores, session.anchors)
     parts = [tables.cross_table(scores, heroes), *rating_parts(ratings, scores), tables.endings(session.played)]

@@ -6,6 +6,7 @@ nothing is replayed. Does not know ratings.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import chess
 
+from engine.encoding import Scale
 from engine.errors import DataError, MatchError
 from engine.files import replacing
 from match.play.game import Played
@@ -47,26 +49,30 @@ class PgnGame:
         return hashlib.blake2b(f"{self.tags.get('FEN', '')}|{self.moves}".encode(), digest_size=12).digest()
 
 
-def write_pgn(games: Sequence[Played], path: Path, *, event: str, workers: int = 1) -> None:
-    """All games, by number. Raises MatchError when the disk is full."""
+def write_pgn(
+    games: Sequence[Played], path: Path, *, event: str, workers: int = 1, known: Mapping[str, float] | None = None
+) -> None:
+    """All games, by number; ``known`` are ratings to name in them. Raises MatchError when the disk is full."""
     ordered = sorted(games, key=lambda game: game.number)
     try:
         with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_texts(ordered, event, workers))
+            file.writelines(_texts(ordered, event, workers, known or {}))
     except OSError as error:
         raise MatchError(f"cannot write {path}: {error.strerror or error}; free some room, the results are kept") from None
 
 
-def _texts(games: Sequence[Played], event: str, workers: int) -> Iterator[str]:
+def _texts(games: Sequence[Played], event: str, workers: int, known: Mapping[str, float]) -> Iterator[str]:
+    text = functools.partial(pgn_text, event=event, known=known)
     if len(games) < _MANY or workers < 2:
-        yield from (pgn_text(game, event) for game in games)
+        yield from map(text, games)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(pgn_text, games, (event for _ in games), chunksize=250)
+        yield from pool.map(text, games, chunksize=250)
 
 
-def pgn_text(game: Played, event: str) -> str:
-    """One game with its tags, and a blank line after it."""
+def pgn_text(game: Played, event: str, known: Mapping[str, float] | None = None) -> str:
+    """One game with its tags, and a blank line after it. Where ``known`` has a player's rating, on the scale of our matches,
+    it is named with the scale, as ``bin/data ingest`` reads it."""
     tags = {
         "Event": event,
         "Site": "?",
@@ -78,6 +84,10 @@ def pgn_text(game: Played, event: str) -> str:
     }
     if game.fen != chess.STARTING_FEN:
         tags |= {"SetUp": "1", "FEN": game.fen}
+    elos = {"WhiteElo": game.white, "BlackElo": game.black}
+    tags |= {tag: f"{known[name]:.0f}" for tag, name in elos.items() if known and name in known}
+    if "WhiteElo" in tags or "BlackElo" in tags:
+        tags["RatingScale"] = Scale.ENGINE.name.lower()
     tags |= {"Opening": game.opening, "Pair": game.pair, "PlyCount": str(game.plies), "Termination": game.reason}
     head = "".join(f'[{name} "{_escaped(value)}"]\n' for name, value in tags.items())
     return f"{head}\n{_wrapped([*_numbered(game), game.result])}\n\n"

@@ -15,8 +15,10 @@ from engine.command_line import run_command
 from engine.encoding import Scale
 from engine.errors import DataError
 from engine.figures import expect_matplotlib
+from engine.files import write_text
 from training.data.filters import Filters
 from training.data.ingest import Job, Report, ingest
+from training.data.openings import opening_lines
 from training.data.pack import pack, unpack
 from training.data.pgn_out import game_text
 from training.data.rate import Rate
@@ -66,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
     unpacking = commands.add_parser("unpack", help="such parts back into one store")
     unpacking.add_argument("parts", type=Path, nargs="+")
     unpacking.add_argument("--out", type=Path, required=True, help="the new store's folder")
+    opening = commands.add_parser("openings", help="opening lines as people play them, for bin/match generate --openings")
+    opening.add_argument("store", type=Path)
+    opening.add_argument("--lines", type=_count, default=1000, help="how many different ones")
+    opening.add_argument("--plies", type=_span, default=(6, 16), metavar="A-B", help="length of each (default 6-16)")
+    opening.add_argument("--seed", type=int, default=1)
+    opening.add_argument("--out", type=Path, required=True, help="a text file, a line of UCI moves each")
     comparing = commands.add_parser("diversity", help="how much players differ in the same position, by rating cap")
     comparing.add_argument("store", type=Path)
     comparing.add_argument("--caps", type=_count, nargs="+", default=DEFAULT_CAPS, help="no player above; 0 = all games")
@@ -105,6 +113,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _span(text: str) -> tuple[int, int]:
+    shortest, _, longest = text.partition("-")
+    if not (shortest.isdigit() and longest.isdigit()) or not 1 <= int(shortest) <= int(longest):
+        raise argparse.ArgumentTypeError(f"expected two numbers of plies like 6-16, got {text!r}")
+    return int(shortest), int(longest)
+
+
 def _size(text: str) -> float:
     try:
         size = float(text)
@@ -129,6 +144,7 @@ def main(argv: list[str] | None = None) -> int:
         "sources": _sources,
         "pack": _pack,
         "unpack": _unpack,
+        "openings": _openings,
     }
     return run_command("data", lambda: commands[arguments.command](arguments))
 
@@ -191,6 +207,15 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 def _unpack(arguments: argparse.Namespace) -> int:
     return _finished(arguments.out, unpack(arguments.parts, arguments.out))
+
+
+def _openings(arguments: argparse.Namespace) -> int:
+    shortest, longest = arguments.plies
+    store = open_store(arguments.store)
+    lines = opening_lines(store, lines=arguments.lines, shortest=shortest, longest=longest, seed=arguments.seed)
+    write_text(arguments.out, "".join(f"{line}\n" for line in lines))
+    print(f"{arguments.out}: {len(lines):,} lines")
+    return 0
 
 
 def _diversity(arguments: argparse.Namespace) -> int:
