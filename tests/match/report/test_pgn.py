@@ -14,11 +14,14 @@ import chess
 import chess.pgn
 import pytest
 
+from engine.encoding import Scale
 from engine.errors import MatchError
 from match.play.game import Played
 from match.report.pgn import pgn_text, read_pgn, san_moves, scores, unique_games, write_pgn
 from tests.match.conftest import START
+from training.data.__main__ import main as data_main
 from training.data.reading.archives import zstd
+from training.data.store import open_store
 
 CUTECHESS = """[Event "?"]
 [Site "?"]
@@ -93,6 +96,16 @@ def test_a_written_game_is_read_back(tmp_path: Path, seed: int) -> None:
     assert (game.headers["Round"], game.headers["Date"], game.headers["PlyCount"]) == ("5", "2026.11.23", str(len(moves)))
     assert ("FEN" in game.headers) == (fen != START)
     assert max(map(len, pgn_text(played, "test").splitlines())) < 120
+
+
+def test_ratings_that_are_known_are_named_as_the_importer_reads_them(tmp_path: Path) -> None:
+    played = Played(0, "a", "b", "o", "p", "1-0", "x", START, "e2e4 e7e5", 0)
+    write_pgn([played], tmp_path / "g.pgn", event="e", known={"a": 1987.6, "c": 1200})
+    assert data_main(["ingest", str(tmp_path / "g.pgn"), "--out", str(tmp_path / "store")]) == 0
+    record = open_store(tmp_path / "store").shards[0].games[0]
+    assert (record["white_elo"], record["black_elo"], record["scale"]) == (1988, 0, Scale.ENGINE)
+    write_pgn([played], tmp_path / "g.pgn", event="e", known={"c": 1200})
+    assert not {"WhiteElo", "BlackElo", "RatingScale"} & read_pgn(tmp_path / "g.pgn")[0].tags.keys()
 
 
 def test_black_to_move_is_numbered_with_dots() -> None:

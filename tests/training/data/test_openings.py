@@ -1,0 +1,54 @@
+"""Opening lines out of a store: legal, different, of the lengths asked for, as its games begin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.vocabulary import UCI_MOVES
+from match.play.openings import load_openings
+from tests.training.data.conftest import Corpus
+from training.data.__main__ import main
+from training.data.openings import opening_lines
+from training.data.store import Store, iterate, open_store
+
+
+@pytest.fixture(scope="module")
+def store(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    path = tmp_path_factory.mktemp("openings") / "s"
+    assert main(["ingest", str(corpus.path), "--out", str(path)]) == 0
+    return open_store(path)
+
+
+def test_lines_are_beginnings_of_games(store: Store) -> None:
+    games = [" ".join(UCI_MOVES[move] for move in game.moves) for game in iterate(store) if game.start_fen is None]
+    lines = opening_lines(store, lines=20, shortest=3, longest=6, seed=1)
+    assert len(lines) == len(set(lines)) == 20
+    assert {len(line.split()) for line in lines} == {3, 4, 5, 6}
+    for line in lines:
+        assert any(game.startswith(line) for game in games)
+    assert opening_lines(store, lines=20, shortest=3, longest=6, seed=1) == lines
+    assert opening_lines(store, lines=20, shortest=3, longest=6, seed=2) != lines
+
+
+def test_matches_read_what_the_command_writes(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "lines.txt"
+    assert main(["openings", str(store.path), "--lines", "5", "--plies", "4-4", "--out", str(out)]) == 0
+    assert "5 lines" in capsys.readouterr().out
+    assert [len(opening.moves) for opening in load_openings(out)] == [4] * 5
+    assert all(opening.board().fullmove_number == 3 and opening.board().turn is chess.WHITE for opening in load_openings(out))
+
+
+@pytest.mark.parametrize("plies", ["6", "9-6", "0-4", "a-b", "-"])
+def test_lengths_that_make_no_sense_are_refused(plies: str, store: Store, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["openings", str(store.path), "--plies", plies, "--out", str(tmp_path / "x")])
+    assert refused.value.code == 2
+
+
+def test_a_store_of_short_games_is_refused(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openings", str(store.path), "--plies", "5-5000", "--out", str(tmp_path / "x")]) == 2
+    assert "expected games of more than 5000 plies" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
