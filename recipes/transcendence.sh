@@ -63,7 +63,8 @@ once "$arm-match-$match" "$root/bin/match" versus "net:$work/net.onnx@0.001" "$p
 once "$arm-sweep-$sweep" "$root/bin/match" sweep --net "$work/net.onnx" --levels --builtin --opponent "$population" \
   --games "$sweep" --out "$work/sweep" --no-page ${MATCH:-}
 
-"$root/bin/match" verdict "$work/match" --pool "$work/sweep" --pool "$out/experts" --json "$work/verdict.json" \
+rm -f "$work/results.jsonl.zst"
+"$root/bin/match" verdict "$work/match" --pack "$work/results.jsonl.zst" --pool "$work/sweep" --pool "$out/experts" --json "$work/verdict.json" \
   --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
   --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(cat "$out/done/$arm-train")" \
   --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
@@ -73,6 +74,6 @@ cat "$work/verdict.txt"
 cp "$population" "$results/population.toml"
 cp "$out/experts/table.txt" "$results/experts.txt"
 (cd "$out" && "$root/bin/data" inspect store) >"$results/store.txt" # no path of this machine in it
-cp "$work/verdict.json" "$work/verdict.txt" "$work/evaluation.json" "$results/$arm/"
+cp "$work/verdict.json" "$work/verdict.txt" "$work/results.jsonl.zst" "$work/evaluation.json" "$results/$arm/"
 cp "$work/sweep/table.txt" "$results/$arm/sweep.txt"
 cp "$work/match/table.txt" "$results/$arm/match.txt"

@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.errors import MatchError
 from match.options import MatchOptions, NetOptions
 from match.play.game import Played
-from match.play.results import read_results
+from match.play.results import read_results, results_of
 from match.play.session import Decide, MatchPlan, play_match
 from match.players.interface import Player
 from match.players.population import PlayerFactory, distinct
@@ -70,13 +70,11 @@ def run_match(
 
 
 def folder_games(folders: Sequence[Path]) -> list[Played]:
-    """The games of matches played earlier, numbered through. Raises MatchError for a folder of none."""
+    """The games of matches played earlier, numbered through: of their folders, or of packed files. Raises MatchError for a
+    folder of none."""
     games: list[Played] = []
     for folder in folders:
-        path = folder / "results.jsonl"
-        if not path.is_file():
-            raise MatchError(f"expected the folder of a match (with results.jsonl), got {folder}")
-        games += _games_of(path, first=len(games))
+        games += _games_of(results_of(folder), first=len(games))
     return games
 
 

@@ -13,6 +13,7 @@ from engine.errors import MatchError
 from engine.files import write_text
 from match.commands.common import folder_games
 from match.options import add_anchor_options, add_number_options, anchors_of, notes_of
+from match.play.results import pack_results
 from match.players.population import read_population
 from match.report import finish, pgn
 from match.report import verdict as verdict_text
@@ -49,9 +50,14 @@ def report(arguments: argparse.Namespace) -> None:
 
 def add_verdict_options(options: argparse.ArgumentParser) -> None:
     """The options of ``verdict``."""
-    options.add_argument("folder", type=Path, help="of a match of the net with its best expert (by versus)")
+    options.add_argument(
+        "folder", type=Path, help="of a match of the net with its best expert (by versus), or its packed games"
+    )
     options.add_argument(
         "--pool", type=Path, action="append", default=[], help="folder of a match with the net at temperatures up to 1"
+    )
+    options.add_argument(
+        "--pack", type=Path, metavar="FILE.zst", help="also write the match's games, for anyone to judge again"
     )
     add_number_options(options)
 
@@ -65,6 +71,8 @@ def verdict(arguments: argparse.Namespace) -> None:
     judged = judge(match, net=net, expert=expert, pool=ratings)
     judged.notes.update(notes_of(arguments.note))
     print(verdict_text.as_text(judged))
+    if arguments.pack is not None:
+        pack_results(arguments.folder, arguments.pack)
     if arguments.json is not None:
         write_text(arguments.json, json.dumps(verdict_text.as_json(judged), indent=1) + "\n")
 

@@ -14,11 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from engine.errors import MatchError
+from engine.errors import DataError, MatchError
 from engine.files import lock, write_text
 from match.play.game import Played
 from match.play.schedule import Fixture
 from match.statistics.scores import WHITE_POINTS
+from training.data.reading.archives import DAMAGE, open_archive, open_output
+
+RESULTS = "results.jsonl"
+PACKED = "results.jsonl.zst"
+"""What a match's folder holds, and the same games packed."""
 
 _SYNC_S = 1.0  # a kill loses nothing that was written; only a power cut needs the disk to be told, and not every time
 
@@ -27,7 +32,7 @@ class Results:
     """The results of one match, in a folder of its own."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
-        self.path = folder / "results.jsonl"
+        self.path = folder / RESULTS
         self._synced_s = 0.0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -115,15 +120,45 @@ def _mend(path: Path, file: IO[bytes]) -> None:
 
 def read_results(path: Path) -> list[Played]:
     """The games of a results file, which is left as it is; a last line without an end is still being written, and no game
-    yet. Raises MatchError for a file that is none, or that counts a game twice."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise MatchError(f"expected the results of a match at {path}: {error.strerror or error}") from None
+    yet. Raises MatchError for a file that is none, or that counts a game twice; it may be packed with zstd."""
+    raw = _text_of(path)
     games = list(_games(path, raw[: raw.rfind(b"\n") + 1]))
     if len({game.number for game in games}) != len(games):
         raise MatchError(f"{path} holds a game twice: two matches wrote to it at once? Give --out another folder")
     return games
+
+
+def results_of(folder: Path) -> Path:
+    """The results file in the folder of a match, or ``folder`` itself where it is such a file. Raises MatchError."""
+    path = next((path for path in (folder / RESULTS, folder / PACKED, folder) if path.is_file()), None)
+    if path is None or not path.name.endswith((".jsonl", ".jsonl.zst")):
+        raise MatchError(f"expected the folder of a match (with {RESULTS} or {PACKED}), or such a file, got {folder}")
+    return path
+
+
+def pack_results(folder: Path, out: Path) -> None:
+    """The games of a match as one small file, which ``read_results`` reads too. Raises MatchError for no match, DataError for
+    a file that exists."""
+    raw = _text_of(results_of(folder))
+    with open_output(out) as packed:
+        packed.write(raw)
+
+
+def _text_of(path: Path) -> bytes:
+    """A results file, packed or not."""
+    try:
+        if path.suffix != ".zst":
+            return path.read_bytes()
+        archive = open_archive(path)
+        try:
+            return b"".join(archive.blocks())
+        finally:
+            archive.close()
+    except DataError as error:
+        raise MatchError(f"expected the results of a match at {path}: {error}") from None
+    except DAMAGE as error:
+        text = error.strerror if isinstance(error, OSError) else ""
+        raise MatchError(f"expected the results of a match at {path}: {text or error}") from None
 
 
 def _games(path: Path, raw: bytes) -> Iterator[Played]:

@@ -98,6 +98,28 @@ def test_versus_stops_when_the_test_decides(command: Command, tmp_path: Path) ->
     assert len(read_results(tmp_path / "m" / "results.jsonl")) == played  # decided is decided
 
 
+def test_a_verdict_can_be_found_again_from_packed_games(command: Command, random_net: Path, tmp_path: Path) -> None:
+    words = ["versus", f"net:{random_net}@0.001", "greedy", "--games", 40, "--openings", "random:4", "--no-page", *QUICK]
+    assert command([*words, "--out", tmp_path / "m"])[0] == 0
+    packed = tmp_path / "results.jsonl.zst"
+    status, text, _ = command(["verdict", tmp_path / "m", "--pack", packed])
+    assert status == 0
+    assert "verdict: does not transcend" in text
+    assert packed.stat().st_size < (tmp_path / "m" / "results.jsonl").stat().st_size / 2
+    assert command(["verdict", packed])[:2] == (0, text)
+    assert command(["verdict", tmp_path])[:2] == (0, text)  # a folder that holds it
+    status, _, error = command(["verdict", tmp_path / "m", "--pack", packed])
+    assert status == 2
+    assert "exists already" in error
+    packed.write_bytes(packed.read_bytes()[:-40])
+    status, _, error = command(["verdict", packed])
+    assert status == 2
+    assert error.startswith(f"match: expected the results of a match at {packed}")
+    status, _, error = command(["verdict", tmp_path / "nothing"])
+    assert status == 2
+    assert "results.jsonl.zst" in error
+
+
 def test_robin_and_generate_and_report(command: Command, tmp_path: Path) -> None:
     population = tmp_path / "p.toml"
     population.write_text("".join(f'[[player]]\nname = "r{i}"\nbuiltin = "random"\n' for i in range(3)))
