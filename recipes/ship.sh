@@ -42,7 +42,7 @@ played taking-mate --take-mate --levels 0 1 2 3 --builtin --games 200
 
 sane() { # sane NAME OPTION…
   name=$1 && shift
-  "$root/bin/match" sanity --net "$net" --positions "$root/match/sanity.txt" "$@" --out "$work/$name"
+  "$root/bin/match" sanity --net "$net" --positions "$root/match/studies/sanity.txt" "$@" --out "$work/$name"
   cp "$work/$name/sanity.txt" "$evidence/$name.txt"
 }
 sane sanity --from "$work/random" --from "$work/levels"

@@ -28,6 +28,13 @@ def test_shell_that_parses(path: Path) -> None:
     assert os.access(path, os.X_OK) == (path.name != "steps.sh")
 
 
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.sh")), ids=lambda path: path.name)
+def test_files_of_the_checkout_that_a_recipe_names_are_there(path: Path) -> None:
+    named = re.findall(r"\$root/((?:match|models|recipes|docs|training|engine|bin|benchmarks)/[\w./-]+)", path.read_text())
+    made = {"models/evidence"}
+    assert [name for name in named if not (ROOT / name).exists() and name not in made] == []
+
+
 def test_a_step_is_done_once_and_timed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     for _ in range(2):
