@@ -79,6 +79,24 @@ def verdict(evidence: Evidence, name: str) -> str:
     return f"**{v['verdict']}**: {e.difference} Elo against *{v['expert']}* in {games}"
 
 
+def score(evidence: Evidence, name: str) -> str:
+    """The net's share of the points."""
+    e = evidence.experiment(name)
+    return NOT_RUN if e is None else f"{e.values['score']:.1%}"
+
+
+def difference(evidence: Evidence, name: str) -> str:
+    """The same in Elo, with its interval."""
+    e = evidence.experiment(name)
+    return NOT_RUN if e is None else e.difference
+
+
+def word(evidence: Evidence, name: str) -> str:
+    """One verdict as its word."""
+    e = evidence.experiment(name)
+    return NOT_RUN if e is None else f"**{e.values['verdict']}**"
+
+
 def bars(evidence: Evidence, name: str) -> str:
     """What was asked of a population, and what came."""
     e = evidence.experiment(name)
@@ -218,6 +236,9 @@ def _link(evidence: Evidence, path: Path) -> str:
 _FILLS: dict[str, Callable[[Evidence, str], str]] = {
     "verdicts": verdicts,
     "verdict": verdict,
+    "score": score,
+    "difference": difference,
+    "word": word,
     "bars": bars,
     "experts": experts,
     "temperatures": temperatures,
