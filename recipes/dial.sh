@@ -5,7 +5,8 @@
 #
 #   SETTINGS="800:1 … 2200:0.1"      rating told:temperature, the weakest first     SCALE=lichess   of these ratings
 #   SEARCH="1:0,1,2 … 1024:4,5"      evaluations a move:Stockfish levels to meet    STRONG=2500:fide the rating told then, and its scale
-#   GAMES=60, CHECK_GAMES=60         a pairing while measuring and checking         SEARCH_GAMES    of those with a search (GAMES)
+#   GAMES=60, CHECK_GAMES=60         a pairing while measuring and checking
+#   SEARCH_GAMES, CHECK_SEARCH_GAMES the same of those with a search (as many)
 #   RESULTS                          where the result files go (default: NET.dial)  MATCH           more options for the matches
 #
 # Both times all settings without a search, Stockfish's levels 0 and 1 and the rungs below them play everyone against everyone; each
@@ -76,5 +77,5 @@ pool measured 11 "${GAMES:-60}" "${SEARCH_GAMES:-${GAMES:-60}}"
 "$python" -m match.studies.dial "$net" >"$out/checked.toml"
 "$python" -m match.studies.dial "$net" --searching >"$out/checked-searching.toml"
 "$python" -m match.studies.dial "$net" --rivals >"$out/checked.rivals"
-pool checked 12 "${CHECK_GAMES:-60}" "${SEARCH_GAMES:-${CHECK_GAMES:-60}}"
+pool checked 12 "${CHECK_GAMES:-60}" "${CHECK_SEARCH_GAMES:-${CHECK_GAMES:-60}}"
 "$python" -m match.studies.dial "$net" --checked "$results/checked.json" --out "$results"
