@@ -178,7 +178,8 @@ class RunConfig:
     seed: Annotated[int, Range(0, 2**63 - 1)] = 1
     """Seed of initial weights, game order and dropout."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the matrix products; weights stay float32. auto = bfloat16 where the processor or GPU multiplies it fast."""
+    """Of the matrix products; weights stay float32. auto = bfloat16 on a GPU that has it, and on a CPU where it is measured to
+    be the faster."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile. auto = on for CUDA, and on CPU for runs above 15 minutes where a C++ compiler is found."""
     parallel: Literal["ddp", "fsdp"] = "ddp"

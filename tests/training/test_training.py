@@ -37,8 +37,8 @@ from training.data.store import Store, StoreWriter
 from training.net.average import Average
 from training.net.model import Transformer, attend
 from training.net.optimizer import make_optimizers, orthogonalized, rate_at
-from training.run import checkpoint, metrics_file
-from training.run.loop import Diverged, Processes, Trainer, compiles
+from training.run import checkpoint, loop, metrics_file
+from training.run.loop import Diverged, Processes, Trainer, compiles, precision_of
 from training.run.validation import evaluate, load_validation
 from training.run.warm_start import read_weights
 from training.train import main, shares
@@ -177,6 +177,26 @@ def test_bfloat16_learns_as_float32_does(config: Config, store: Store, tmp_path:
         curves.append(losses(tmp_path / precision))
     assert curves[1] == pytest.approx(curves[0], abs=0.05)
     assert curves[1] != curves[0]
+
+
+@pytest.mark.parametrize(
+    ("has", "bfloat16_s", "chosen"),
+    [
+        ({"avx512_bf16": True}, 0.5, torch.bfloat16),
+        ({"avx512_bf16": True}, 1.5, torch.float32),  # the instructions are there and do not pay
+        ({"amx_bf16": True}, 0.1, torch.bfloat16),
+        ({}, 0.1, torch.float32),
+    ],
+)
+def test_products_have_the_precision_that_was_measured_to_be_faster(
+    config: Config, monkeypatch: pytest.MonkeyPatch, has: dict[str, bool], bfloat16_s: float, chosen: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr(loop, "product_seconds", lambda dtype: bfloat16_s if dtype == torch.bfloat16 else 1.0)
+    cpu = torch.device("cpu")
+    assert precision_of(dataclasses.replace(config.run, precision="auto"), cpu) == chosen
+    assert precision_of(dataclasses.replace(config.run, precision="float32"), cpu) == torch.float32
+    assert precision_of(dataclasses.replace(config.run, precision="bfloat16"), cpu) == torch.bfloat16
 
 
 def test_attention_on_cpu_is_the_fused_one() -> None:
