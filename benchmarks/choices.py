@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -92,18 +93,23 @@ def steps_of(name: str, speeds: dict[str, float], reference_steps: int) -> int:
     return max(1, round(plies / batch[name]))
 
 
-def train(store: Path, out: Path, jobs: list[tuple[str, int, int]], *, at_once: int) -> None:
-    """Run the (name, steps, seed) jobs that are not finished, each on one thread, so many side by side."""
+Job = tuple[str, Sequence[str], int, int]
+"""A run: its name, its changes to the preset, its steps, its seed."""
+
+
+def run_all(store: Path, out: Path, jobs: Sequence[Job], *, at_once: int) -> None:
+    """Train the runs that are not finished, each on one thread, so many side by side; NAME of seed S is OUT/NAME-seedS."""
     running: list[tuple[str, subprocess.Popen[bytes]]] = []
-    left = [job for job in jobs if not is_finished(out / f"{job[0]}-seed{job[2]}", steps=job[1])]
-    for name, steps, seed in [*left, *[("", 0, 0)] * at_once]:
-        if len(running) == at_once or (not name and running):
+    left: list[Job | None] = [job for job in jobs if not is_finished(out / f"{job[0]}-seed{job[3]}", steps=job[2])]
+    for job in [*left, *[None] * at_once]:
+        if len(running) == at_once or (job is None and running):
             before, process = running.pop(0)
             if process.wait():
-                raise SystemExit(f"choices: the run {before} failed; see above")
-        if not name:
+                raise SystemExit(f"benchmarks: the run {before} failed; see above")
+        if job is None:
             continue
-        arguments = [word for change in changes(name, steps) for word in ("--set", change)]
+        name, changed, _, seed = job
+        arguments = [word for change in changed for word in ("--set", change)]
         command = [sys.executable, "-m", "training.train", str(store), "--preset", "laptop", *arguments]
         command += ["--seed", str(seed), "--processes", "1", "--threads", "1", "--out", str(out / f"{name}-seed{seed}")]
         running.append((f"{name}-seed{seed}", subprocess.Popen(command)))
@@ -160,8 +166,8 @@ def main() -> None:
         return
     timed = arguments.equal == "time"
     steps = {n: steps_of(n, speeds, arguments.steps) if timed else arguments.steps for n in arguments.only}
-    jobs = [(n, steps[n], seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
-    train(arguments.store, arguments.runs, jobs, at_once=arguments.at_once)
+    jobs = [(n, changes(n, steps[n]), steps[n], seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
+    run_all(arguments.store, arguments.runs, jobs, at_once=arguments.at_once)
     length = (
         f"in the time that the preset laptop needs for {arguments.steps} steps" if timed else f"for {arguments.steps} steps"
     )

@@ -1,0 +1,43 @@
+"""The fit of loss to size and reading: a law that is put in comes out, and what any curve would meet is refused."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from benchmarks.scaling import FORECASTS, Fit, Trial, fitted, report, without_each
+
+LAW = Fit(floor=1.2, size=40.0, a=0.3, reading=300.0, b=0.425)
+TRIALS = [Trial(n, d, LAW.loss(n, d)) for n, d in itertools.product((1e6, 2e6, 5.6e6), (1.2e6, 2.5e6, 4.9e6))]
+
+
+def test_a_law_that_is_put_in_comes_out() -> None:
+    fit = fitted(TRIALS)
+    assert (fit.a, fit.b) == pytest.approx((LAW.a, LAW.b), abs=0.03)
+    assert fit.floor == pytest.approx(LAW.floor, abs=0.05)
+    assert fit.loss(5e7, 7e9) == pytest.approx(LAW.loss(5e7, 7e9), abs=0.06)
+
+
+def test_one_run_that_is_off_widens_the_range() -> None:
+    spoiled = [*TRIALS[:-1], Trial(TRIALS[-1].weights, TRIALS[-1].plies, TRIALS[-1].loss + 0.1)]
+    even, uneven = ([fit.loss(5e7, 7e9) for fit in without_each(trials)] for trials in (TRIALS, spoiled))
+    assert max(uneven) - min(uneven) > 2 * (max(even) - min(even))
+
+
+def test_nothing_falls_below_nothing() -> None:
+    rising = [Trial(t.weights, t.plies, 1.0 + t.plies / 1e7) for t in TRIALS]  # no law of this form
+    fit = fitted(rising)
+    assert min(fit.floor, fit.size, fit.reading) >= 0
+
+
+def test_what_any_curve_would_meet_is_refused() -> None:
+    with pytest.raises(ValueError, match="five runs or more, got 4"):
+        fitted(TRIALS[:4])
+
+
+def test_the_report_names_runs_law_and_forecasts() -> None:
+    text = report(TRIALS)
+    assert text.count("+0.0") + text.count("-0.0") >= len(TRIALS)
+    assert f"{TRIALS[0].loss:.4f}" in text
+    assert all(name in text for name, *_ in FORECASTS)
