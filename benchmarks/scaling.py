@@ -3,10 +3,10 @@
     python -m benchmarks.scaling STORE [--widths 128 192 320] [--steps 150 300 600] [--runs DIR] [--json FILE] [--out FILE]
 
 Every width trains for every number of steps, each run with its own whole schedule, as a run that is cut short has not
-cooled down. The fit is L = E + A / N^a + B / D^b (Hoffmann et al., "Training Compute-Optimal Large Language Models", 2022), with N
-the weights that are multiplied and D the plies read. Its spread is that of the fits that leave one run out each, which tells
-what hangs on a single run and nothing about other nets, games or far larger sizes. Knows runs, fit and forecast; how a run is
-started is ``benchmarks.choices``'s.
+cooled down. The fit is L = E + A / N^a + B / D^b (Hoffmann et al., "Training Compute-Optimal Large Language Models", 2022),
+with N the weights that are multiplied and D the plies read. Its spread is that of the fits that leave one run out each, which
+tells what hangs on a single run and nothing about other nets, games or far larger sizes. Knows runs, fit and forecast; how a
+run is started is ``benchmarks.choices``'s.
 """
 
 from __future__ import annotations
