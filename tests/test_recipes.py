@@ -71,7 +71,9 @@ def test_no_recipe_puts_a_name_into_toml_as_it_is() -> None:
             assert not re.search(r"printf .*(net|engine) = \"%s", line), f"{path.name}: {line}"
 
 
-@pytest.mark.parametrize("words", [["transcendence.sh", "nobody"], ["transcendence.sh"], ["lichess-caps.sh"]])
+@pytest.mark.parametrize(
+    "words", [["transcendence.sh", "nobody"], ["transcendence.sh"], ["lichess-caps.sh"], ["teachers.sh"], ["teachers.sh", "x"]]
+)
 def test_a_missing_argument_is_named(words: list[str], tmp_path: Path) -> None:
     run = subprocess.run(
         [RECIPES / words[0], *words[1:]], capture_output=True, text=True, timeout=20, cwd=tmp_path, check=False

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Does a net play stronger that also read games of teachers who hardly blunder, and does it still foresee people's moves?
+#
+#   recipes/teachers.sh STORE NET [OUT]     STORE: people's games; NET: what to begin from, a run's folder or an exported net
+#
+#   GAMES=60000     of the teachers (match/populations/teachers.toml), from openings of STORE
+#   PER_BAND=10000  people's games of each 100 points beside them             MINUTES=110   of training
+#   TRAIN           options for bin/train (two thirds of laptop's rates)      MATCH_GAMES=200   a pairing
+#   TEACHER=1988:engine  PERSON=2500:fide     what the new net is told in the matches; NET is told PERSON
+#   RESULTS         where the result files go (default: docs/results/training/OUT's name)
+#
+# Three players meet: the new net told each of the two, and the old one; then both nets are judged on STORE's held-out games. It may be
+# stopped at any time: the same command resumes it.
+set -eu
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+. "$root/recipes/steps.sh"
+store=${1:?expected a store of games of people, made by bin/data}
+before=${2:?expected what to begin from: a run\'s folder or an exported net}
+out=${3:-$root/runs/teachers}
+results=${RESULTS:-$root/docs/results/training/$(basename "$out")}
+games=${GAMES:-60000} teacher=${TEACHER:-1988:engine} person=${PERSON:-2500:fide}
+population=$root/match/populations/teachers.toml
+mkdir -p "$out" "$results"
+
+once "openings-$games" "$root/bin/data" openings "$store" --lines "$((games / 2))" --out "$out/openings.txt"
+once "games-$games" "$root/bin/match" generate "$population" --openings "$out/openings.txt" --games "$games" \
+  --out "$out/games" --no-page
+once teachers "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/teachers"
+once people "$root/bin/data" filter "$store" --max-per-band "${PER_BAND:-10000}" --out "$out/people"
+once both "$root/bin/data" merge "$out/people" "$out/teachers" --out "$out/both"
+
+# shellcheck disable=SC2086 # options are words
+once train "$root/bin/train" "$out/both" --out "$out/run" --init "$before" --minutes "${MINUTES:-110}" \
+  ${TRAIN:---set optimizer.matrix_lr=0.004 --set optimizer.adam_lr=0.005}
+once export "$root/bin/export" "$out/run" --out "$out/new.onnx" --name new --store "$out/people"
+old=$before
+if [ -d "$before" ]; then
+  once export-old "$root/bin/export" "$before" --out "$out/old.onnx" --name old --store "$out/people"
+  old=$out/old.onnx
+fi
+
+player() { # player NAME NET RATING:SCALE
+  printf '[[player]]\nname = "%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = 0.001\n\n' \
+    "$1" "$(toml_text "$2")" "${3%:*}" "${3#*:}"
+}
+{
+  player "new, told $teacher T=0.001" "$out/new.onnx" "$teacher"
+  player "new, told $person T=0.001" "$out/new.onnx" "$person"
+  player "old, told $person T=0.001" "$old" "$person"
+} >"$out/players.toml"
+once "match-${MATCH_GAMES:-200}" "$root/bin/match" robin "$out/players.toml" stockfish:0 stockfish:1 stockfish:2 stockfish:3 \
+  --games "${MATCH_GAMES:-200}" --out "$out/match" --no-page
+cp "$out/match/table.txt" "$results/match.txt"
+
+once evaluation sh -c '"$1" "$2" "$3" >"$4"' sh "$root/bin/evaluate" "$out/run" "$store" "$out/evaluation.txt"
+cp "$out/evaluation.txt" "$results/new.txt"
+if [ -d "$before" ]; then
+  once evaluation-old sh -c '"$1" "$2" "$3" >"$4"' sh "$root/bin/evaluate" "$before" "$store" "$out/evaluation-old.txt"
+  cp "$out/evaluation-old.txt" "$results/old.txt"
+fi
+grep '"validation"' "$out/run/metrics.jsonl" >"$results/validation.jsonl"
+(cd "$out" && "$root/bin/data" inspect teachers) >"$results/teachers.txt" # no path of this machine in it
