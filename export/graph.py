@@ -118,6 +118,13 @@ def model_metadata(config: ModelConfig, name: str) -> dict[str, Any]:
     }
 
 
+def forget_the_trace(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes at every node and value: stack traces with the paths of this machine, 200 kB in all."""
+    graph = model.graph
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer, graph):
+        del part.metadata_props[:]
+
+
 def export_graph(
     net: Transformer, path: Path, *, name: str, training: dict[str, Any], play: dict[str, Any] | None = None
 ) -> None:
@@ -141,6 +148,7 @@ def export_graph(
         )
     assert program is not None
     model = program.model_proto
+    forget_the_trace(model)
     metadata = {
         "contract": CONTRACT,
         "vocabulary": vocabulary_hash(),

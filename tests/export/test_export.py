@@ -30,6 +30,7 @@ from export.quantize import halve, quantize
 from export.verify import TOLERANCE, Agreement, verify
 from match.statistics.scores import Difference
 from tests.nets import random_network
+from tests.paths import ROOT
 from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.data.store import Game, StoreWriter, open_store
 from training.net.model import Transformer
@@ -126,6 +127,13 @@ def test_names_and_metadata_are_the_contracts(exported: tuple[Transformer, Path]
     assert props["transcendence.precision"] == "fp32"
     assert json.loads(props["transcendence.model"])["board_input"] == net.config.board_input
     assert json.loads(props["transcendence.play"]) == {"rating": 2000, "scale": 1}
+
+
+def test_a_net_keeps_no_path_of_the_machine_that_made_it(exported: tuple[Transformer, Path]) -> None:
+    for path in (exported[1], ROOT / "models" / "transcendence.onnx"):
+        content = path.read_bytes()
+        assert b"graph.py" not in content
+        assert b"stack_trace" not in content
 
 
 def test_int8_is_far_smaller_and_close(exported: tuple[Transformer, Path], tmp_path: Path) -> None:
