@@ -37,14 +37,17 @@ def add_report_options(options: argparse.ArgumentParser) -> None:
     """The options of ``report``."""
     options.add_argument("folder", type=Path, nargs="+", help="of a match")
     options.add_argument("--out", type=Path, help="folder for page and plots (default: the first match's)")
+    options.add_argument("--pgn", type=Path, metavar="FILE", help="also write all games there, with the ratings that are known")
     add_anchor_options(options)
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """``report``: the page and plots of finished or interrupted matches, together."""
+    """``report``: the page and plots of finished or interrupted matches, together, and their games as PGN."""
     games = folder_games(arguments.folder)
     if not games:
         raise MatchError("expected finished games, found none")
+    if arguments.pgn is not None:
+        pgn.write_pgn(games, arguments.pgn, event=arguments.pgn.stem, known=anchors_of(arguments))
     finish.summary(games, anchors_of(arguments), out=arguments.out or arguments.folder[0])
 
 

@@ -128,8 +128,12 @@ def test_robin_and_generate_and_report(command: Command, tmp_path: Path) -> None
     assert "12 games" in text
     status, text, _ = command(["generate", population, "greedy", "--games", 20, "--no-page", "--out", tmp_path / "b", *QUICK])
     assert "24 games" in text  # six pairings, whole opening pairs
-    status, text, _ = command(["report", tmp_path / "a", tmp_path / "b", "--anchor", "r0=500", "--out", tmp_path / "c"])
+    status, text, _ = command(
+        ["report", tmp_path / "a", tmp_path / "b", "--anchor", "r0=500", "--out", tmp_path / "c", "--pgn", tmp_path / "all.pgn"]
+    )
     assert status == 0
+    assert (tmp_path / "all.pgn").read_text().count('[Result "') == 36
+    assert '[WhiteElo "500"]' in (tmp_path / "all.pgn").read_text()
     assert "36 games" in text
     assert "=500" in text
     assert (tmp_path / "c" / "index.html").is_file()
