@@ -87,7 +87,7 @@ def pgn_text(game: Played, event: str, known: Mapping[str, float] | None = None)
     elos = {"WhiteElo": game.white, "BlackElo": game.black}
     tags |= {tag: f"{known[name]:.0f}" for tag, name in elos.items() if known and name in known}
     if "WhiteElo" in tags or "BlackElo" in tags:
-        tags["RatingScale"] = Scale.ENGINE.name.lower()
+        tags |= {"RatingScale": Scale.ENGINE.name.lower(), "Source": "bin/match"}
     tags |= {"Opening": game.opening, "Pair": game.pair, "PlyCount": str(game.plies), "Termination": game.reason}
     head = "".join(f'[{name} "{_escaped(value)}"]\n' for name, value in tags.items())
     return f"{head}\n{_wrapped([*_numbered(game), game.result])}\n\n"

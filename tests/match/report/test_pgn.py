@@ -104,8 +104,9 @@ def test_ratings_that_are_known_are_named_as_the_importer_reads_them(tmp_path: P
     assert data_main(["ingest", str(tmp_path / "g.pgn"), "--out", str(tmp_path / "store")]) == 0
     record = open_store(tmp_path / "store").shards[0].games[0]
     assert (record["white_elo"], record["black_elo"], record["scale"]) == (1988, 0, Scale.ENGINE)
+    assert open_store(tmp_path / "store").sources == ["bin/match"]
     write_pgn([played], tmp_path / "g.pgn", event="e", known={"c": 1200})
-    assert not {"WhiteElo", "BlackElo", "RatingScale"} & read_pgn(tmp_path / "g.pgn")[0].tags.keys()
+    assert not {"WhiteElo", "BlackElo", "RatingScale", "Source"} & read_pgn(tmp_path / "g.pgn")[0].tags.keys()
 
 
 def test_black_to_move_is_numbered_with_dots() -> None:
