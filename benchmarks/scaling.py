@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,12 @@ _HEAD_WIDTH = 64
 _EXPONENTS = np.linspace(0.05, 1.2, 47)
 """Tried for a and b; for each pair the other three follow by least squares."""
 FORECASTS = (
-    ("the preset laptop, this machine's plies in 5 hours", 4, 320, 9e7),
+    ("the preset laptop, 90 million plies", 4, 320, 9e7),
     ("the preset laptop, a Lichess month", 4, 320, 7e9),
     ("12 x 512, a Lichess month", 12, 512, 7e9),
     ("16 x 1024, a Lichess month", 16, 1024, 7e9),
 )
-"""What is foretold: name, layers, width, plies. A month of rated games has some 90 million games and 7 billion plies."""
+"""Forecasts: name, layers, width, plies. A month of rated games has some 90 million games and 7 billion plies."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def report(trials: Sequence[Trial], forecasts: Sequence[tuple[str, int, int, flo
     return "\n".join(lines) + "\n"
 
 
-def _range(values: object) -> str:
-    numbers = list(values)  # type: ignore[call-overload]
+def _range(values: Iterable[float]) -> str:
+    numbers = list(values)
     return f"{min(numbers):.3f} to {max(numbers):.3f}"
 
 

@@ -36,7 +36,7 @@ OUT = ROOT / "docs" / "results" / "search" / "speed.txt"
 PLIES = (8, 24, 40, 60, 80)
 VISITS = 400
 MOVES = (1, 4, 16, 64, 256, 1024)
-"""Evaluations a move whose time is told."""
+"""Evaluations a move that are timed."""
 _MEGABYTES = 64
 
 

@@ -10,6 +10,7 @@ tied embeddings, AdamW, moves only.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -31,9 +32,11 @@ from training.batches.rows import RowReader, Rows
 from training.config import Config, ModelConfig, load_preset
 from training.data.store import Store, open_store
 from training.net.model import flops_per_ply
-from training.run.loop import Processes, Trainer, keep_freed_memory
+from training.run.loop import Processes, Trainer, keep_freed_memory, precision_of
 
 _ROUNDS = 5
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""Of the products, as ``run.precision`` names them."""
 
 
 class PlainBlock(nn.Module):
@@ -108,11 +111,12 @@ def alternately(tasks: Mapping[str, Callable[[], float]]) -> dict[str, float]:
 
 
 def one_thread(store: Store, config: Config, folder: Path) -> dict[str, float]:
-    """GFLOP/s of products and plies/s of whole training steps, ours and the plain one, in one run."""
-    trainer = Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
+    """GFLOP/s of products and plies/s of whole training steps, ours and the plain one in both precisions, in one run."""
+    trainers = {name: _trainer(store, config, name, folder / name) for name in PRECISIONS}
     reader = RowReader(store, config.data, config.model, seed=2)
-    plies = trainer.rows_a_step * config.model.context
-    plain = {str(p): plain_step(config, p) for p in (torch.float32, trainer.precision)}
+    rows = trainers["float32"].rows_a_step
+    plies = rows * config.model.context
+    plain = {name: plain_step(config, precision) for name, precision in PRECISIONS.items()}
 
     def rate(step: Callable[[], object]) -> float:
         began = time.perf_counter()
@@ -122,13 +126,18 @@ def one_thread(store: Store, config: Config, folder: Path) -> dict[str, float]:
     tasks: dict[str, Callable[[], float]] = {
         "sgemm": lambda: gemm_gflops(torch.float32),
         "bf16 gemm": lambda: gemm_gflops(torch.bfloat16),
-        "ours": lambda: rate(lambda: trainer._train_step(0.5)),
     }
+    for name, trainer in trainers.items():
+        tasks[f"ours {name}"] = lambda trainer=trainer: rate(lambda: trainer._train_step(0.5))  # type: ignore[misc]
     for name, step in plain.items():
-        tasks[f"plain {name.removeprefix('torch.')}"] = lambda step=step: rate(  # type: ignore[misc]
-            lambda: step(reader.rows(trainer.rows_a_step))
-        )
+        tasks[f"plain {name}"] = lambda step=step: rate(lambda: step(reader.rows(rows)))  # type: ignore[misc]
     return alternately(tasks)
+
+
+def _trainer(store: Store, config: Config, precision: str, folder: Path) -> Trainer:
+    run = dataclasses.replace(config.run, precision=precision)  # type: ignore[arg-type]
+    config = dataclasses.replace(config, run=run)
+    return Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
 
 
 def whole_trainer(store: Path, preset: str, minutes: float, folder: Path) -> float:
@@ -160,24 +169,31 @@ def report(path: Path, preset: str, minutes: float) -> str:
         speed = one_thread(store, config, Path(folder) / "one")
         sgemm, bf16 = all_cores_gemm(torch.float32), all_cores_gemm(torch.bfloat16)
         whole = whole_trainer(path, preset, minutes, Path(folder) / "all")
-    plain32 = speed["plain float32"]
-    plain = speed.get("plain bfloat16", plain32)
-    own, all_own = speed["ours"] * flops / 1e9, whole * flops / 1e9
-    of_sgemm = own / speed["sgemm"]
+    chosen = precision_of(config.run, torch.device("cpu"))
+    ours, all_own = speed[f"ours {_name(chosen)}"], whole * flops / 1e9
+    own = ours * flops / 1e9
     machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     rows = {
         "model FLOPs a ply": f"{flops / 1e6:.1f} M (6 a multiplied weight, 12 L W T for attention)",
         "one thread, products": f"sgemm {speed['sgemm']:.0f} GFLOP/s, bfloat16 {speed['bf16 gemm']:.0f} GFLOP/s",
-        "one thread, ours": f"{speed['ours']:.0f} plies/s = {own:.0f} GFLOP/s: {of_sgemm:.0%} of sgemm (bar: 55 %), "
-        f"{own / speed['bf16 gemm']:.0%} of bfloat16",
-        "one thread, plain stack": f"{plain:.0f} plies/s in bfloat16, {plain32:.0f} in float32: "
-        f"ours {speed['ours'] / plain:.2f} x and {speed['ours'] / plain32:.2f} x (bar: 1 x)",
+        "one thread, ours": f"{_both(speed, 'ours')}; {_name(chosen)} is taken",
+        "": f"{own:.0f} GFLOP/s: {own / speed['sgemm']:.0%} of sgemm (bar: 55 %), {own / speed['bf16 gemm']:.0%} of bfloat16",
+        "one thread, plain stack": f"{_both(speed, 'plain')}: ours "
+        f"{ours / speed['plain float32']:.2f} x and {ours / speed['plain bfloat16']:.2f} x (bar: 1 x)",
         "all cores, products": f"sgemm {sgemm:.0f} GFLOP/s, bfloat16 {bf16:.0f} GFLOP/s",
         "all cores, bin/train": f"{whole:.0f} plies/s = {all_own:.0f} GFLOP/s: {all_own / sgemm:.0%} of sgemm, "
         f"{all_own / bf16:.0%} of bfloat16",
     }
     head = f"preset {preset} on {store.path.name}, {machine}, load before {load:.1f}"
     return "\n".join([head, "", *(f"{name:26}{value}" for name, value in rows.items())]) + "\n"
+
+
+def _name(precision: torch.dtype) -> str:
+    return next(name for name, dtype in PRECISIONS.items() if dtype == precision)
+
+
+def _both(speed: Mapping[str, float], whose: str) -> str:
+    return "plies/s " + ", ".join(f"{speed[f'{whose} {name}']:.0f} in {name}" for name in PRECISIONS)
 
 
 def main() -> None:

@@ -6,10 +6,10 @@
 #   GAMES=60000     of the teachers (match/populations/teachers.toml), from openings of STORE
 #   PER_BAND=10000  people's games of each 100 points beside them             MINUTES=110   of training
 #   TRAIN           options for bin/train (two thirds of laptop's rates)      MATCH_GAMES=200   a pairing
-#   TEACHER=1988:engine  PERSON=2500:fide     what the new net is told in the matches; NET is told PERSON
+#   TEACHER=1988:engine  PERSON=2500:fide     ratings to condition the new net on in the matches; NET has PERSON
 #   RESULTS         where the result files go (default: docs/results/training/OUT's name)
 #
-# Three players meet: the new net told each of the two, and the old one; then both nets are judged on STORE's held-out games. It may be
+# Three players meet: the new net with either rating, and the old one; then both nets are judged on STORE's held-out games. It may be
 # stopped at any time: the same command resumes it.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
@@ -44,9 +44,9 @@ player() { # player NAME NET RATING:SCALE
     "$1" "$(toml_text "$2")" "${3%:*}" "${3#*:}"
 }
 {
-  player "new, told $teacher T=0.001" "$out/new.onnx" "$teacher"
-  player "new, told $person T=0.001" "$out/new.onnx" "$person"
-  player "old, told $person T=0.001" "$old" "$person"
+  player "new, $teacher T=0.001" "$out/new.onnx" "$teacher"
+  player "new, $person T=0.001" "$out/new.onnx" "$person"
+  player "old, $person T=0.001" "$old" "$person"
 } >"$out/players.toml"
 once "match-${MATCH_GAMES:-200}" "$root/bin/match" robin "$out/players.toml" stockfish:0 stockfish:1 stockfish:2 stockfish:3 \
   --games "${MATCH_GAMES:-200}" --out "$out/match" --no-page

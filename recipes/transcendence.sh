@@ -71,7 +71,8 @@ if [ -n "${CLIMB:-}" ]; then
 fi
 
 rm -f "$work/results.jsonl.zst"
-"$root/bin/match" verdict "$work/match" --pack "$work/results.jsonl.zst" --pool "$work/sweep" --pool "$out/experts" --json "$work/verdict.json" \
+"$root/bin/match" verdict "$work/match" --pack "$work/results.jsonl.zst" --pool "$work/sweep" --pool "$out/experts" \
+  --json "$work/verdict.json" \
   --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
   --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(cat "$out/done/$arm-train")" \
   --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \

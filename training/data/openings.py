@@ -16,8 +16,11 @@ def opening_lines(store: Store, *, lines: int, shortest: int, longest: int, seed
     """Different lines of UCI moves from the initial position: of games drawn at random, each its first ``shortest`` to
     ``longest`` plies, all lengths alike.
 
-    Fewer than ``lines`` where the games begin too much alike. Raises DataError for a store without games that are long enough.
+    Fewer than ``lines`` where the games begin too much alike. Raises DataError for no lines at all, and for a
+    store without games that are long enough.
     """
+    if lines < 1:
+        raise DataError(f"expected one line or more, got {lines}; give a larger --lines")
     random = np.random.default_rng(seed)
     long_enough = [np.flatnonzero((np.diff(s.offsets) > longest) & (np.asarray(s.games["start"]) < 0)) for s in store.shards]
     games = np.concatenate([np.stack([np.full_like(g, i), g], axis=1) for i, g in enumerate(long_enough)])

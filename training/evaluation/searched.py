@@ -2,8 +2,8 @@
 
     python -m training.evaluation.searched NET STORE --out searched.json
 
-One ply of each of many held-out games, of players within a hundred points of a rating; the net is told what its default play
-is told, as the engine does with ``Nodes``. Knows games, positions and shares. Does not know how strong a search is
+One ply of each of many held-out games, of players within a hundred points of a rating; the net is conditioned on
+what it prefers, as in the engine with ``Nodes``. Knows games, positions and shares. Does not know how strong a search is
 (recipes/dial.sh).
 """
 

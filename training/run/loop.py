@@ -85,7 +85,7 @@ def product_seconds(dtype: torch.dtype) -> float:
     """Seconds of a product of a net's size on the CPU, the best of some.
 
     With the same instructions for bfloat16 an AMD EPYC makes 218 GFLOP/s in it and 100 in float32, an Intel Xeon without AMX
-    95 and 150.
+    85 and 157 (docs/speed.md).
     """
     x, weights = torch.ones(2048, 320, dtype=dtype), torch.ones(1280, 320, dtype=dtype)
     seconds = []

@@ -48,6 +48,11 @@ def test_lengths_that_make_no_sense_are_refused(plies: str, store: Store, tmp_pa
     assert refused.value.code == 2
 
 
+def test_no_lines_at_all_are_refused(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openings", str(store.path), "--lines", "0", "--out", str(tmp_path / "x")]) == 2
+    assert "expected one line or more, got 0" in capsys.readouterr().err
+
+
 def test_a_store_of_short_games_is_refused(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["openings", str(store.path), "--plies", "5-5000", "--out", str(tmp_path / "x")]) == 2
     assert "expected games of more than 5000 plies" in capsys.readouterr().err
