@@ -85,6 +85,13 @@ class Evidence:
         nets = [read_json(path) for path in self._all(f"{protocol}.json") if path.parent.name.startswith("cap-")]
         return sorted(nets, key=lambda values: int(values["notes"]["cap"]))
 
+    def searches(self) -> dict[int, dict[float, str]]:
+        """Evaluations a move -> temperature -> rating with its interval, of the net that ships: `bin/match`'s own tables."""
+        docs = self.folder.resolve().parents[1]
+        paths = {1: docs.parent / "models" / "evidence" / "temperatures.txt"}
+        paths |= {n: docs / "results" / "search" / f"temperatures-{n}.txt" for n in (16, 64)}
+        return {n: rated_by_temperature(path.read_text(encoding="utf-8")) for n, path in paths.items() if path.is_file()}
+
     def _all(self, name: str) -> list[Path]:
         return sorted(self.folder.glob(f"*/*/{name}"))
 
@@ -103,6 +110,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise MatchError(f"expected a result file at {path}, got other JSON")
     return values
+
+
+_RATED = re.compile(r"^\S+ T=(\S+)(?: nodes=\d+)? +\d+ +\S+ +\S+% +(-?\d+) +(-?\d+ to -?\d+)\b", re.MULTILINE)
+
+
+def rated_by_temperature(table: str) -> dict[float, str]:
+    """Temperature -> "1461 (1404 to 1524)", from the table of ratings that ends `bin/match sweep`."""
+    return {float(t): f"{elo} ({bounds})" for t, elo, bounds in _RATED.findall(table)}
 
 
 def curve_of(ratings: Sequence[dict[str, Any]], net: str) -> list[tuple[float, dict[str, Any]]]:

@@ -13,6 +13,7 @@ import pytest
 from docs.build.transcendence import main, page
 from docs.build.transcendence_evidence import Evidence
 from engine.errors import MatchError
+from match.play.results import read_results
 from match.report.verdict import as_json, curve_as_json
 from match.statistics.verdict import judge
 from match.studies import advantage
@@ -44,14 +45,14 @@ def test_nothing_run_nothing_claimed(tmp_path: Path) -> None:
 
 
 def test_verdicts_are_told_with_their_numbers(tmp_path: Path) -> None:
-    noisy = experiment(tmp_path, "noisy/net", 100)
+    noisy = experiment(tmp_path, "noisy/net", 400)
     experiment(tmp_path, "herd/net", -100)
     text = page(TEMPLATE, Evidence(tmp_path))
     assert f"**transcends**: {noisy['elo']:+.0f} ({noisy['low']:+.0f} to {noisy['high']:+.0f}) Elo" in text
     assert "| herd/net | does not transcend | **does not transcend** |" in text
     assert "| verdict | does not transcend | does not transcend | yes |" in text
     assert "| specialists | transcends | *not run yet* |" in text
-    assert f"| net − best expert, 95 % lower bound | above +50 | {noisy['low']:+.0f} | yes |" in text
+    assert f"| net − best expert, 95 % lower bound | above +300 | {noisy['low']:+.0f} | yes |" in text
     assert text.count("95 % lower bound") == 1
     assert "| rating falls as T rises to 1 | within errors | +300 (+265 to +335) | yes |" in text
     assert "None: every verdict is the expected one." in text
@@ -61,7 +62,7 @@ def test_verdicts_are_told_with_their_numbers(tmp_path: Path) -> None:
 def test_a_verdict_against_theory_is_not_hidden(tmp_path: Path) -> None:
     noisy = experiment(tmp_path, "noisy/net", -100)
     text = page(TEMPLATE, Evidence(tmp_path))
-    assert f"| net − best expert, 95 % lower bound | above +50 | {noisy['low']:+.0f} | **no** |" in text
+    assert f"| net − best expert, 95 % lower bound | above +300 | {noisy['low']:+.0f} | **no** |" in text
     assert '*noisy/net*: expected "transcends", found **does not transcend**' in text
 
 
@@ -80,6 +81,44 @@ def test_the_slope_goes_by_noise_and_figures_are_drawn(tmp_path: Path) -> None:
     assert "figures/noise.png)" in text
     assert "specialists/net/advantage.png)" in text
     assert "20 states, one a game" in text
+
+
+def test_what_a_low_temperature_gains_with_a_search(tmp_path: Path) -> None:
+    results = tmp_path / "docs" / "results" / "transcendence"
+    assert page("{{searching}}", Evidence(results)) == "*not run yet*"
+    (results.parent / "search").mkdir(parents=True)
+    (results.parent / "search" / "temperatures-64.txt").write_text(
+        "net T=1 nodes=64 - Stockfish level 2 depth=3  6 5 19 28.3%\n"
+        "net T=0.001 nodes=64               90     64.5   71.7%     1676  1608 to 1753        80.6%\n"
+        "Stockfish level 2 depth=3         120     44.0   36.7%    =1324  anchor             100.0%\n"
+        "net T=1 nodes=64                   90     11.5   12.8%      -12  -110 to 67\n"
+    )
+    assert page("{{searching}}", Evidence(results)).splitlines() == [
+        "| temperature | 64 evaluations |",
+        "| --- | --- |",
+        "| 0.001 | 1676 (1608 to 1753) |",
+        "| 1 | -12 (-110 to 67) |",
+    ]
+
+
+PACKED = sorted((ROOT / "docs" / "results" / "transcendence").glob("*/*/results.jsonl.zst"))
+
+
+def test_the_games_of_a_verdict_are_committed() -> None:
+    assert "noisy/net" in {f"{path.parents[1].name}/{path.parent.name}" for path in PACKED}
+
+
+@pytest.mark.parametrize("path", PACKED, ids=lambda path: f"{path.parents[1].name}/{path.parent.name}")
+def test_anyone_can_judge_the_games_of_a_verdict_again(path: Path) -> None:
+    said = json.loads((path.parent / "verdict.json").read_text())
+    games = read_results(path)
+    found = as_json(judge([game.score() for game in games], net=said["net"], expert=said["expert"]))
+    keys = ("verdict", "games", "pentanomial", "score", "elo", "low", "high")
+    assert {key: found[key] for key in keys} == pytest.approx({key: said[key] for key in keys})
+    for game in games[::20]:  # and they are games, with the results that they say
+        board = game.position(game.plies)
+        assert board.is_checkmate() == (game.reason == "checkmate")
+        assert game.reason != "checkmate" or board.result() == game.result
 
 
 def test_people(tmp_path: Path) -> None:
