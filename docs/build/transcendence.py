@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from docs.build.transcendence_evidence import EXPECTED, Evidence, curve_of, interval, read_json, signed
+from docs.build.transcendence_evidence import EXPECTED, Evidence, curve_of, interval, learnt_from, read_json, signed
 from engine.command_line import run_command
 from engine.errors import MatchError
 from engine.files import write_text
@@ -58,7 +58,7 @@ def verdicts(evidence: Evidence, _: str) -> str:
             e.difference,
             f"{e.values['games']:,}",
             e.values["expert"],
-            f"{int(e.values['notes'].get('games', 0)):,}",
+            f"{learnt_from(e):,}",
             f"{float(e.values['notes'].get('minutes', 0)):g}",
         ]
         for e in evidence.experiments()
@@ -149,10 +149,18 @@ def temperatures(evidence: Evidence, name: str) -> str:
 def slope(evidence: Evidence, _: str) -> str:
     """Noise against gain."""
     rows = [
-        [f"{p:.0%}", e.name.partition("/")[2], e.difference, f"**{e.values['verdict']}**", f"{e.values['games']:,}"]
-        for p, e in evidence.slope()
+        [
+            f"{low:.0%}" if low == high else f"{100 * low:.0f} to {high:.0%}",
+            e.name,
+            e.difference,
+            f"**{e.values['verdict']}**",
+            f"{learnt_from(e):,}",
+            f"{float(e.values['notes'].get('minutes', 0)):g}",
+        ]
+        for (low, high), e in evidence.slope()
     ]
-    return markdown(["random moves", "arm", "net − best expert, Elo (95 %)", "verdict", "games"], rows) if rows else NOT_RUN
+    head = ["random moves", "experiment", "net − best expert, Elo (95 %)", "verdict", "games learnt from", "minutes"]
+    return markdown(head, rows) if rows else NOT_RUN
 
 
 def human(evidence: Evidence, protocol: str) -> str:

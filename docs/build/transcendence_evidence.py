@@ -70,15 +70,18 @@ class Evidence:
         """One of them."""
         return next((e for e in self.experiments() if e.name == name), None)
 
-    def slope(self) -> list[tuple[float, Experiment]]:
-        """Share of random moves and what came of it, for the populations named noise-…"""
-        points = [(self._noise(e.population), e) for e in self.experiments() if e.population.startswith("noise-")]
-        return sorted(points, key=lambda point: point[0])
+    def slope(self) -> list[tuple[tuple[float, float], Experiment]]:
+        """Least and greatest share of random moves, and what came of it, for populations that only ever err so."""
+        points = [(shares, e) for e in self.experiments() if (shares := self._noise(e.population))]
+        return sorted(points, key=lambda point: (sum(point[0]), learnt_from(point[1])))
 
-    def _noise(self, population: str) -> float:
+    def _noise(self, population: str) -> tuple[float, float] | None:
         players = read_population(self.folder / population / "population.toml").values()
-        shares = [sum(w["probability"] for w in player["weakness"]) for player in players]
-        return float(sum(shares) / len(shares))
+        weaknesses = [player.get("weakness", []) for player in players]
+        if not all(len(ws) == 1 and set(ws[0]) == {"error", "probability"} and ws[0]["error"] == "random" for ws in weaknesses):
+            return None
+        shares = [float(ws[0]["probability"]) for ws in weaknesses]
+        return min(shares), max(shares)
 
     def caps(self, protocol: str) -> list[dict[str, Any]]:
         """The human arm's nets by rating cap, by ``ours`` or the ``paper``'s protocol."""
@@ -94,6 +97,11 @@ class Evidence:
 
     def _all(self, name: str) -> list[Path]:
         return sorted(self.folder.glob(f"*/*/{name}"))
+
+
+def learnt_from(experiment: Experiment) -> int:
+    """Games of the experts that the net has read."""
+    return int(experiment.values["notes"].get("games", 0))
 
 
 def _parts(name: str) -> list[str | int]:

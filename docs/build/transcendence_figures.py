@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from docs.build.transcendence_evidence import Evidence, Experiment, curve_of, read_json
+from docs.build.transcendence_evidence import EXPECTED, Evidence, Experiment, curve_of, learnt_from, read_json
 from match.studies import advantage
 
 _COLOURS = {"transcends": "C2", "does not transcend": "C3", "undecided": "C7"}
@@ -74,7 +74,7 @@ def _bounds(e: Experiment) -> tuple[float, float]:
 def _temperature(evidence: Evidence) -> Figure | None:
     """Rating minus the best expert's by temperature, a line a net of the three populations."""
     measured = [e for e in evidence.experiments() if e.curve and e.best and e.best["elo"] is not None]
-    measured = [e for e in measured if not e.population.startswith("noise-")]
+    measured = [e for e in measured if e.population in EXPECTED]
     if not measured:
         return None
     figure, axes = _axes()
@@ -100,26 +100,33 @@ def _band(axes: Any, points: Sequence[tuple[int, dict[str, Any]]], *, base: floa
 
 
 def _noise(evidence: Evidence) -> Figure | None:
-    """Where transcendence begins and ends."""
-    found = [(p, e) for p, e in evidence.slope() if e.values["elo"] is not None]
+    """Where transcendence begins and ends: a line for each arm and number of games learnt from."""
+    found = [(shares, e) for shares, e in evidence.slope() if e.values["elo"] is not None]
     if not found:
         return None
     figure, axes = _axes()
-    for arm, marker in (("net", "o"), ("blind", "s")):
-        points = [(100 * p, e) for p, e in found if e.name.endswith(f"/{arm}")]
-        if points:
-            bounds = [_bounds(e) for _, e in points]
-            elo = [e.values["elo"] for _, e in points]
-            errors = [
-                [y - low for y, (low, _) in zip(elo, bounds, strict=True)],
-                [high - y for y, (_, high) in zip(elo, bounds, strict=True)],
-            ]
-            axes.errorbar([p for p, _ in points], elo, errors, fmt=f"{marker}-", capsize=3, label=arm)
+    lines = sorted({(_arm(e), learnt_from(e)) for _, e in found}, reverse=True)
+    for i, (arm, games) in enumerate(lines):
+        points = [(shares, e) for shares, e in found if (_arm(e), learnt_from(e)) == (arm, games)]
+        bounds = [_bounds(e) for _, e in points]
+        elo = [e.values["elo"] for _, e in points]
+        errors = [
+            [y - low for y, (low, _) in zip(elo, bounds, strict=True)],
+            [high - y for y, (_, high) in zip(elo, bounds, strict=True)],
+        ]
+        noise = [50 * (low + high) for (low, high), _ in points]
+        spread = [50 * (high - low) for (low, high), _ in points]
+        label = f"{arm}, {games:,} games learnt from"
+        axes.errorbar(noise, elo, errors, spread, fmt="s-" if arm == "blind" else "o-", color=f"C{i}", capsize=3, label=label)
     axes.axhline(0, color="0.3", linewidth=0.8)
-    axes.set(xlabel="random moves of every expert, %", ylabel="net − best expert (Elo, bars: 95 %)")
+    axes.set(xlabel="random moves of the experts, % (bars: least to greatest)", ylabel="net − best expert (Elo, bars: 95 %)")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     return figure
+
+
+def _arm(e: Experiment) -> str:
+    return e.name.rpartition("/")[2]
 
 
 def _caps(evidence: Evidence) -> Figure | None:
