@@ -116,7 +116,8 @@ def _noise(evidence: Evidence) -> Figure | None:
         ]
         noise = [50 * (low + high) for (low, high), _ in points]
         spread = [50 * (high - low) for (low, high), _ in points]
-        label = f"{arm}, {games:,} games learnt from"
+        names = {e.population for _, e in points}
+        label = f"{points[0][1].name if len(names) == 1 else arm}, {games:,} games learnt from"
         axes.errorbar(noise, elo, errors, spread, fmt="s-" if arm == "blind" else "o-", color=f"C{i}", capsize=3, label=label)
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.set(xlabel="random moves of the experts, % (bars: least to greatest)", ylabel="net − best expert (Elo, bars: 95 %)")

@@ -122,10 +122,10 @@ def test_anyone_can_judge_the_games_of_a_verdict_again(path: Path) -> None:
     said = json.loads((path.parent / "verdict.json").read_text())
     games = read_results(path)
     found = as_json(judge([game.score() for game in games], net=said["net"], expert=said["expert"]))
-    assert [found[key] for key in ("verdict", "games", "pentanomial")] == [
-        said[key] for key in ("verdict", "games", "pentanomial")
-    ]
-    assert [found[key] for key in ("elo", "low", "high")] == pytest.approx([said[key] for key in ("elo", "low", "high")])
+    for key in ("verdict", "games", "pentanomial"):
+        assert found[key] == said[key]
+    for key in ("elo", "low", "high"):
+        assert found[key] == pytest.approx(said[key])
     for game in games[::20]:  # and they are games, with the results that they say
         board = game.position(game.plies)
         assert board.is_checkmate() == (game.reason == "checkmate")
