@@ -41,6 +41,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "rank-128": ("model.move_rank=128",),
     "no-checks": ("model.checks=false",),
     "shared-rows": ("model.own_rows=false",),
+    "shared-6x320": ("model.own_rows=false", "model.layers=6"),
+    "shared-4x384": ("model.own_rows=false", "model.width=384", "model.heads=6"),
     "6x256": _SIX_BLOCKS,
     "5x320": ("model.layers=5",),
     "wdl-0.3": ("optimizer.wdl_weight=0.3",),
@@ -157,6 +159,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=2)
     options.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")
+    options.add_argument("--compile", action="store_true", help="compile every run: faster where one takes 10 minutes or more")
     options.add_argument("--speeds", action="store_true", help="only measure how many plies a second each setting reads")
     options.add_argument("--out", type=Path, help="also write the table here")
     arguments = options.parse_args()
@@ -166,7 +169,8 @@ def main() -> None:
         return
     timed = arguments.equal == "time"
     steps = {n: steps_of(n, speeds, arguments.steps) if timed else arguments.steps for n in arguments.only}
-    jobs = [(n, changes(n, steps[n]), steps[n], seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
+    more = ["run.compile=on"] if arguments.compile else []
+    jobs = [(n, changes(n, steps[n]) + more, steps[n], seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
     run_all(arguments.store, arguments.runs, jobs, at_once=arguments.at_once)
     length = (
         f"in the time that the preset laptop needs for {arguments.steps} steps" if timed else f"for {arguments.steps} steps"
