@@ -1,4 +1,4 @@
-"""What each choice of the trainer is worth: equal time or equal steps for every setting, several seeds, one table.
+"""What each choice of the trainer is worth: equal time or equally many plies for every setting, several seeds, one table.
 
     python -m benchmarks.choices STORE [--steps 64] [--equal time] [--seeds 2] [--only laptop sum] [--out FILE]
 
@@ -58,6 +58,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "no-ratings": ("model.rating_input=false",),
     "weights-200": ("data.rating_doubling=200",),
     "ema-0.98": ("optimizer.ema=0.98",),
+    "batch-4096": ("data.batch_plies=4096",),
+    "batch-2048": ("data.batch_plies=2048",),
 }
 """Name -> what differs from the reference, the preset ``laptop``."""
 _COMMON = ("run.minutes=0", "run.compile=off", "run.log_every=5", "run.validation_plies=40000")
@@ -88,10 +90,10 @@ def _trainer(store: Store, name: str, folder: Path) -> Trainer:
     return Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
 
 
-def steps_of(name: str, speeds: dict[str, float], reference_steps: int) -> int:
-    """Steps of a setting in the time that the reference needs for ``reference_steps``."""
+def steps_of(name: str, speeds: dict[str, float], reference_steps: int, *, timed: bool = True) -> int:
+    """Steps of a setting in the time that the reference needs for ``reference_steps``, or those for as many plies."""
     batch = {n: load_preset("laptop", changes(n, 1)).data.batch_plies for n in (name, REFERENCE)}
-    plies = reference_steps * batch[REFERENCE] * speeds[name] / speeds[REFERENCE]
+    plies = reference_steps * batch[REFERENCE] * (speeds[name] / speeds[REFERENCE] if timed else 1)
     return max(1, round(plies / batch[name]))
 
 
@@ -155,7 +157,7 @@ def main() -> None:
     options.add_argument("store", type=Path)
     options.add_argument("--runs", type=Path, default=Path("runs/choices"))
     options.add_argument("--steps", type=int, default=64, help="of the reference, the preset laptop")
-    options.add_argument("--equal", choices=("time", "steps"), default="time", help="what all settings get as much of")
+    options.add_argument("--equal", choices=("time", "plies"), default="time", help="what all settings get as much of")
     options.add_argument("--seeds", type=int, default=2)
     options.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")
@@ -168,12 +170,14 @@ def main() -> None:
         _write(speed_table(speeds, arguments.only), arguments.out)
         return
     timed = arguments.equal == "time"
-    steps = {n: steps_of(n, speeds, arguments.steps) if timed else arguments.steps for n in arguments.only}
+    steps = {n: steps_of(n, speeds, arguments.steps, timed=timed) for n in arguments.only}
     more = ["run.compile=on"] if arguments.compile else []
     jobs = [(n, changes(n, steps[n]) + more, steps[n], seed) for n in arguments.only for seed in range(1, arguments.seeds + 1)]
     run_all(arguments.store, arguments.runs, jobs, at_once=arguments.at_once)
     length = (
-        f"in the time that the preset laptop needs for {arguments.steps} steps" if timed else f"for {arguments.steps} steps"
+        f"in the time that the preset laptop needs for {arguments.steps} steps"
+        if timed
+        else f"for as many plies as {arguments.steps} steps of the preset laptop have"
     )
     text = report(arguments.store, arguments.runs, arguments.only, speeds, length=length)
     _write(text, arguments.out)
