@@ -28,6 +28,7 @@ class NetOptions:
     """Of the CPU."""
     device: str = "cpu"
     take_mate: bool = False
+    avoid_repetition: bool = True
     rating: int | None = None
     """That nets are conditioned on; 0 = unknown, None = each net's own."""
     scale: int | None = None
@@ -104,6 +105,11 @@ def add_net_options(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--take-mate", action="store_true", help="nets play a mate in one wherever there is one, as the engine does by default"
     )
+    options.add_argument(
+        "--may-repeat",
+        action="store_true",
+        help="nets that stand better do not avoid repetitions, as the engine does by default",
+    )
     options.add_argument("--rating", type=int, help="that the net is conditioned on; 0 = unknown (default: the net's own)")
     options.add_argument("--scale", choices=[s.name.lower() for s in Scale], help="of that rating (default: the net's own)")
 
@@ -114,6 +120,7 @@ def net_options(arguments: argparse.Namespace) -> NetOptions:
         threads=arguments.threads,
         device=arguments.device,
         take_mate=arguments.take_mate,
+        avoid_repetition=not arguments.may_repeat,
         rating=arguments.rating,
         scale=None if arguments.scale is None else int(Scale[arguments.scale.upper()]),
         workers=arguments.workers,

@@ -59,6 +59,10 @@ sweep=${SWEEP_GAMES:-40} match=${MATCH_GAMES:-1000}
 # shellcheck disable=SC2086
 once "$arm-match-$match" "$root/bin/match" versus "net:$work/net.onnx@0.001" "$population:$best" --games "$match" \
   --out "$work/match" --no-page ${MATCH:-}
+# The same by the net's votes alone: as the engine plays, it avoids repetitions when it stands better, which is no vote.
+# shellcheck disable=SC2086
+once "$arm-votes-$match" "$root/bin/match" versus "net:$work/net.onnx@0.001" "$population:$best" --games "$match" --may-repeat \
+  --out "$work/votes" --no-page ${MATCH:-}
 # shellcheck disable=SC2086
 once "$arm-sweep-$sweep" "$root/bin/match" sweep --net "$work/net.onnx" --levels --builtin --opponent "$population" \
   --games "$sweep" --out "$work/sweep" --no-page ${MATCH:-}
@@ -70,19 +74,25 @@ if [ -n "${CLIMB:-}" ]; then
   cp "$work/climb/table.txt" "$results/$arm/climb.txt"
 fi
 
-rm -f "$work/results.jsonl.zst"
-"$root/bin/match" verdict "$work/match" --pack "$work/results.jsonl.zst" --pool "$work/sweep" --pool "$out/experts" \
-  --json "$work/verdict.json" \
-  --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
-  --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(cat "$out/done/$arm-train")" \
-  --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
-  --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$work/verdict.txt"
-cat "$work/verdict.txt"
+judge() { # judge MATCH RESULTS [--pool FOLDER …]: the verdict of a match and its games, for the report
+  folder=$1 there=$2
+  shift 2
+  mkdir -p "$there"
+  rm -f "$there/results.jsonl.zst"
+  "$root/bin/match" verdict "$folder" --pack "$there/results.jsonl.zst" "$@" --json "$there/verdict.json" \
+    --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
+    --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(cat "$out/done/$arm-train")" \
+    --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
+    --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$there/verdict.txt"
+  cat "$there/verdict.txt"
+  cp "$folder/table.txt" "$there/match.txt"
+}
+judge "$work/match" "$results/$arm" --pool "$work/sweep" --pool "$out/experts"
+judge "$work/votes" "$results/$arm-votes"
 
 cp "$population" "$results/population.toml"
 cp "$out/experts/table.txt" "$results/experts.txt"
 (cd "$out" && "$root/bin/data" inspect store) >"$results/store.txt" # no path of this machine in it
-cp "$work/verdict.json" "$work/verdict.txt" "$work/results.jsonl.zst" "$work/evaluation.json" "$results/$arm/"
+cp "$work/evaluation.json" "$results/$arm/"
 cp "$work/sweep/table.txt" "$results/$arm/sweep.txt"
-cp "$work/match/table.txt" "$results/$arm/match.txt"
 grep '"validation"' "$work/run/metrics.jsonl" >"$results/$arm/validation.jsonl"

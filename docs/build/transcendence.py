@@ -127,7 +127,7 @@ def _yes(passed: bool) -> str:
 
 def experts(evidence: Evidence, population: str) -> str:
     """The experts' ratings in the pool with the net."""
-    arms = [e for e in evidence.experiments() if e.population == population]
+    arms = [e for e in evidence.experiments() if e.population == population and e.values["ratings"]]
     if not arms:
         return NOT_RUN
     names = set(read_population(evidence.folder / population / "population.toml"))

@@ -30,6 +30,7 @@ def factory_of(options: NetOptions) -> PlayerFactory:
         scale=options.scale,
         device=options.device,
         take_mate=options.take_mate,
+        avoid_repetition=options.avoid_repetition,
     )
 
 

@@ -91,6 +91,7 @@ _FIELDS = {
     "scale": _Field(f"one of {', '.join(s.name.lower() for s in Scale)}", lambda v: str(v).upper() in Scale.__members__),
     "elo": _Field("a whole number", lambda v: type(v) is int),
     "take_mate": _Field("true or false", lambda v: type(v) is bool),
+    "avoid_repetition": _Field("true or false", lambda v: type(v) is bool),
     "nodes": _Field("a whole number of 1 or more", lambda v: type(v) is int and v >= 1),
 }
 _WEAKNESS_FIELDS = {
@@ -102,7 +103,8 @@ _WEAKNESS_FIELDS = {
     "lines": _Field("a whole number of 2 or more", lambda v: type(v) is int and v >= 2),
 }
 _ENGINE_FIELDS = {"name", "engine", "limit", "options", "weakness", "anchor", "start_timeout_s", "move_timeout_s"}
-_NET_FIELDS = {"name", "net", "temperature", "top_p", "rating", "scale", "elo", "take_mate", "nodes", "anchor"}
+_HOW_A_NET_PLAYS = {"temperature", "top_p", "rating", "scale", "take_mate", "avoid_repetition", "nodes"}
+_NET_FIELDS = {"name", "net", "elo", "anchor"} | _HOW_A_NET_PLAYS
 _BUILTIN_FIELDS = {"name", "builtin", "anchor"}
 
 
@@ -120,6 +122,8 @@ class PlayerFactory:
     device: str = "cpu"
     take_mate: bool = False
     """Whether nets play a mate in one wherever there is one, as the engine does by default."""
+    avoid_repetition: bool = True
+    """Whether nets that stand better avoid repetitions and stalemate, as the engine does by default."""
     _evaluators: dict[Path, Evaluator] = field(default_factory=dict, init=False)
     _net_names: dict[str, Path] = field(default_factory=dict, init=False)
     _slots: threading.Semaphore = field(init=False)
@@ -170,6 +174,7 @@ class PlayerFactory:
         rating: int | None = None,
         scale: int | None = None,
         take_mate: bool | None = None,
+        avoid_repetition: bool | None = None,
     ) -> NetPlayer:
         """A net at a temperature. Raises NetError when it is missing or broken, MatchError for no temperature or share."""
         for key, value in (("temperature", temperature), ("top_p", top_p)):
@@ -181,8 +186,10 @@ class PlayerFactory:
         rating = next(r for r in (rating, self.rating, int(info.play.get("rating", 0))) if r is not None)
         scale = next(s for s in (scale, self.scale, int(info.play.get("scale", 0))) if s is not None)
         take_mate = self.take_mate if take_mate is None else take_mate
-        sampling = Sampling(temperature=temperature, top_p=top_p, take_mate=take_mate)
-        name = name or f"{self._net_name(path, info)}{' taking mate' if take_mate else ''} T={temperature:g}"
+        avoids = self.avoid_repetition if avoid_repetition is None else avoid_repetition
+        sampling = Sampling(temperature=temperature, top_p=top_p, take_mate=take_mate, avoid_repetition=avoids)
+        ways = (" taking mate" if take_mate else "") + ("" if avoids else " may repeat")
+        name = name or f"{self._net_name(path, info)}{ways} T={temperature:g}"
         return NetPlayer(name, evaluator, sampling, seed=self.seed, rating=rating, scale=scale)
 
     def net_or_search(
@@ -228,6 +235,7 @@ class PlayerFactory:
             rating=setting.rating,
             scale=setting.scale,
             take_mate=False,
+            avoid_repetition=True,
         )
 
     def _net_name(self, path: Path, info: NetInfo) -> str:
@@ -264,7 +272,7 @@ class PlayerFactory:
     def _net_from(self, table: Mapping[str, Any], where: str) -> Player:
         _known(table, _NET_FIELDS, where)
         if "elo" in table:
-            both = sorted({"temperature", "rating", "scale", "take_mate", "nodes"} & set(table))
+            both = sorted(_HOW_A_NET_PLAYS & set(table))
             if both:
                 raise MatchError(f"{where}: elo sets all of a limited player; leave out {' and '.join(both)}")
             return self.limited(str(table["net"]) or None, int(table["elo"]), name=table["name"], anchor=_anchor(table))
@@ -278,6 +286,7 @@ class PlayerFactory:
             rating=table.get("rating"),
             scale=scale,
             take_mate=table.get("take_mate"),
+            avoid_repetition=table.get("avoid_repetition"),
             anchor=_anchor(table),
         )
 

@@ -59,6 +59,19 @@ def test_verdicts_are_told_with_their_numbers(tmp_path: Path) -> None:
     assert "| 0.5 | 200 | 900 (875 to 925) |" in text
 
 
+def test_a_verdict_by_votes_alone_needs_no_pool(tmp_path: Path) -> None:
+    experiment(tmp_path, "noisy/net", 400)
+    alone = judge(simulated(200, pairs=400), net=NET, expert=EXPERT)
+    alone.notes.update(games="60000", minutes="45")
+    (tmp_path / "noisy" / "net-votes").mkdir()
+    (tmp_path / "noisy" / "net-votes" / "verdict.json").write_text(json.dumps(as_json(alone)))
+    evidence = Evidence(tmp_path)
+    text = page(TEMPLATE, evidence)
+    votes = as_json(alone)
+    assert text.count(f"{votes['elo']:+.0f} ({votes['low']:+.0f} to {votes['high']:+.0f})") >= 3
+    assert "| expert 1 |" in page("{{experts: noisy}}", evidence)  # from the arm that has a pool
+
+
 def test_a_verdict_against_theory_is_not_hidden(tmp_path: Path) -> None:
     noisy = experiment(tmp_path, "noisy/net", -100)
     text = page(TEMPLATE, Evidence(tmp_path))

@@ -12,6 +12,8 @@ import pytest
 
 from match.__main__ import parser
 from match.commands import ladder
+from match.commands.common import factory_of
+from match.options import net_options
 from match.play import openings, results
 from match.play.results import read_results
 from match.players import client as engines
@@ -246,3 +248,13 @@ def test_book_makes_level_openings(command: Command, random_net: Path, tmp_path:
     assert status == 0
     assert len({o.board().epd() for o in openings.load_openings(out)}) == 3
     assert engines.find_stockfish() is not None
+
+
+def test_how_nets_play_reaches_every_net() -> None:
+    usual, changed = (
+        parser().parse_args(["versus", "net", "random", *words]) for words in ([], ["--may-repeat", "--take-mate"])
+    )
+    factory = factory_of(net_options(usual))
+    assert (factory.avoid_repetition, factory.take_mate) == (True, False)
+    factory = factory_of(net_options(changed))
+    assert (factory.avoid_repetition, factory.take_mate) == (False, True)

@@ -237,6 +237,7 @@ WRONG_VALUES = (
     'net = ""\nrating = true',
     'net = ""\ntake_mate = "no"',
     'net = ""\ntake_mate = 0',
+    'net = ""\navoid_repetition = "no"',
     'net = ""\ntemperature = nan',
     'net = ""\ntemperature = -1',
     'net = ""\ntemperature = "1"',
@@ -273,6 +274,25 @@ def test_a_value_of_another_kind_is_refused_by_name(fields: str, tmp_path: Path)
 def test_no_temperature_makes_no_player(temperature: float, random_net: Path) -> None:
     with pytest.raises(MatchError, match="expected a number of 0 or more as temperature"):
         PlayerFactory().net(str(random_net), temperature)
+
+
+def test_a_net_may_be_let_repeat_and_says_so(random_net: Path, tmp_path: Path) -> None:
+    usual = PlayerFactory().net(str(random_net), 0.5)
+    assert usual.sampling.avoid_repetition
+    free = PlayerFactory(avoid_repetition=False).net(str(random_net), 0.5)
+    assert not free.sampling.avoid_repetition
+    assert free.name == "random may repeat T=0.5"
+    (tmp_path / "p.toml").write_text(f"[[player]]\nname = 'a'\nnet = '{random_net}'\navoid_repetition = false\n")
+    (named,) = PlayerFactory().players(str(tmp_path / "p.toml"))
+    assert isinstance(named, NetPlayer)
+    assert not named.sampling.avoid_repetition
+
+
+@pytest.mark.parametrize("field", ["temperature = 1", "top_p = 0.9", "avoid_repetition = false", "nodes = 4"])
+def test_a_limited_net_leaves_nothing_else_to_set(field: str, tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(f'[[player]]\nname = "a"\nnet = ""\nelo = 800\n{field}\n')
+    with pytest.raises(MatchError, match=f"elo sets all of a limited player; leave out {field.split()[0]}"):
+        PlayerFactory().players(str(tmp_path / "p.toml"))
 
 
 def test_a_missing_population_is_named(tmp_path: Path) -> None:
