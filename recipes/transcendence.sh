@@ -75,17 +75,18 @@ if [ -n "${CLIMB:-}" ]; then
 fi
 
 judge() { # judge MATCH RESULTS [--pool FOLDER …]: the verdict of a match and its games, for the report
-  folder=$1 there=$2
+  folder=$1 there=$2 made=$1-verdict
   shift 2
-  mkdir -p "$there"
-  rm -f "$there/results.jsonl.zst"
-  "$root/bin/match" verdict "$folder" --pack "$there/results.jsonl.zst" "$@" --json "$there/verdict.json" \
+  rm -rf "$made"
+  mkdir -p "$made" "$there"
+  "$root/bin/match" verdict "$folder" --pack "$made/results.jsonl.zst" "$@" --json "$made/verdict.json" \
     --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
     --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(cat "$out/done/$arm-train")" \
     --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
-    --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$there/verdict.txt"
-  cat "$there/verdict.txt"
-  cp "$folder/table.txt" "$there/match.txt"
+    --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$made/verdict.txt"
+  cat "$made/verdict.txt"
+  cp "$folder/table.txt" "$made/match.txt"
+  cp "$made"/* "$there/" # once all is there: what an earlier run left is replaced whole
 }
 judge "$work/match" "$results/$arm" --pool "$work/sweep" --pool "$out/experts"
 judge "$work/votes" "$results/$arm-votes"
