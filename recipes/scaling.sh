@@ -27,8 +27,12 @@ for width in $widths; do
   for step in $steps; do
     name=$width-$step
     once "export-$name" "$root/bin/export" "$out/runs/$name-seed1" --out "$out/$name.onnx" --name "$name" --store "$store"
-    printf '[[player]]\nname = "%s T=0.001"\nnet = "%s.onnx"\nrating = %s\nscale = "%s"\ntemperature = 0.001\n\n' \
-      "$name" "$name" "${RATING:-2500}" "${SCALE:-fide}"
+  done
+done
+for width in $widths; do
+  for step in $steps; do
+    printf '[[player]]\nname = "%s T=0.001"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = 0.001\n\n' \
+      "$width-$step" "$(toml_text "$out/$width-$step.onnx")" "${RATING:-2500}" "${SCALE:-fide}"
   done
 done >"$out/players.toml"
 once "match-$games" "$root/bin/match" robin "$out/players.toml" stockfish:0 "$root/match/populations/ladder-down.toml" random \
