@@ -15,6 +15,9 @@ from engine.vocabulary import MOVE_COUNT
 
 SMALLEST = 4096
 """Weights with fewer values stay as they are."""
+SMALLEST_INT8 = 65_536
+"""Weights with fewer values become float16 in an int8 twin: in int8, the square pairs and what weighs them cost half of all
+that rounding costs, and save 0.13 MB."""
 PRODUCTS = ("MatMul", "Gemm", "Conv")
 """Operators that a GPU computes several times faster in float16."""
 
@@ -23,16 +26,16 @@ def quantize(path: Path, out: Path) -> None:
     """Write the int8 twin of a fp32 net: weights rounded to 8 bits, arithmetic in float32 as before.
 
     Every large weight becomes int8 and a scale a row (tables) or an output channel (matrices), multiplied back by two
-    nodes that ONNX Runtime folds away when it loads the net; the head over the moves becomes float16 instead, for in
-    int8 it alone changed the best move in 1.4 % of positions, all other weights together in as many. Rounding activations
-    as well (dynamic quantisation) was tried: another move was best in 8 %.
+    nodes that ONNX Runtime folds away when it loads the net. What decides moves directly becomes float16 instead: the fixed
+    vectors of the moves, and weights below ``SMALLEST_INT8`` (docs/log/2026-11.md has what each costs). Rounding activations as
+    well (dynamic quantisation) was tried: another move was best in 8 %.
     """
     model = onnx.load(str(path))
     graph = model.graph
     gathered = {node.input[0] for node in graph.node if node.op_type == "Gather"}
     restored: list[onnx.NodeProto] = []
     for weight in [w for w in graph.initializer if _is_large(w)]:
-        if MOVE_COUNT in weight.dims:
+        if MOVE_COUNT in weight.dims or _size(weight) < SMALLEST_INT8:
             restored += _halve_weight(graph, weight)
         else:
             axis = -1 if weight.name in gathered else _contracted_axis(graph, weight)
@@ -81,7 +84,11 @@ def _save_twin(model: onnx.ModelProto, out: Path, restored: list[onnx.NodeProto]
 
 
 def _is_large(weight: onnx.TensorProto) -> bool:
-    return weight.data_type == onnx.TensorProto.FLOAT and int(np.prod(weight.dims)) >= SMALLEST
+    return weight.data_type == onnx.TensorProto.FLOAT and _size(weight) >= SMALLEST
+
+
+def _size(weight: onnx.TensorProto) -> int:
+    return int(np.prod(weight.dims))
 
 
 def _contracted_axis(graph: onnx.GraphProto, weight: onnx.TensorProto) -> int:

@@ -57,9 +57,14 @@ class NetLeaves:
 
         Returns the root's evaluation.
         """
+        base = self._cache.base
         evaluation = self._evaluator.evaluate([Request(board, self._cache, players)])[0]
         self._players = players
-        kept = {node.memory for node in nodes}
+        known = list(nodes)
+        if self._cache.base != base:  # a long game is read anew from another ply on, so its lines must be as well
+            for node in known:
+                node.memory = -1
+        kept = {node.memory for node in known}
         self._free = [slot for slot in range(len(self._keys)) if slot not in kept]
         self._lay_out(_ROOM_STEP)
         return evaluation

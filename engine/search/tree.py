@@ -130,7 +130,7 @@ class Tree:
         """``board`` has the game's moves on its stack; it is copied."""
         self.exploration = exploration or Exploration()
         self._exact = exact
-        self._game = _keys_of(board)
+        self._game, self._played = _keys_of(board), _game_of(board)
         self.root = Node(board.copy(stack=False), parent=None, move=None, repetitions=self._game.count(position_key(board)))
         self.nodes, self._deepest = 1, 0
         self._end_without_moves(self.root)  # nothing else ends a root: it is searched whatever its history says
@@ -194,15 +194,22 @@ class Tree:
             self._grow(child)
 
     def first(self) -> Node:
-        """The child of the root that one would play; before any was looked at the likeliest move's."""
-        return self.root.best_first()[0] if self.root.children else self._grow(self.root)
+        """The child of the root that one would play; where none was looked at, or all of them lose by force, the likeliest of
+        the other moves'."""
+        root = self.root
+        while True:
+            best = root.best_first()[0] if root.children else None
+            if best and (best.proven != WON or len(root.children) == len(root.moves)):
+                return best
+            self._grow(root)
 
     def advance(self, board: chess.Board) -> bool:
-        """Make ``board`` the root, with what is known below it. False, and nothing changed, where the tree does not hold it."""
-        node = self._found(board)
+        """Make ``board`` the root, with what is known below it. False, and nothing changed, where the tree does not hold it, or
+        holds it after another game: what an evaluation says depends on all moves before it."""
+        node = self._found(board) if self._is_continued_by(board) else None
         if node is None or node.ends or node.wdl is None:  # without an evaluation its moves are not known
             return False
-        self._game = _keys_of(board)
+        self._game, self._played = _keys_of(board), _game_of(board)
         node.parent, node.move = None, None
         node.repetitions = self._game.count(node.key)
         self.root = node
@@ -222,6 +229,11 @@ class Tree:
             node = waiting.pop()
             yield node
             waiting += node.children
+
+    def _is_continued_by(self, board: chess.Board) -> bool:
+        """Whether ``board`` was reached by the root's game and, it may be, more moves."""
+        (start, moves), (other_start, other_moves) = self._played, _game_of(board)
+        return start == other_start and moves == other_moves[: len(moves)]
 
     def _found(self, board: chess.Board) -> Node | None:
         """The node whose line leads from the root to ``board``: the root itself, or one or two moves below it."""
@@ -366,6 +378,11 @@ class Tree:
             points, node = 1 - points, node.parent
 
 
+def _game_of(board: chess.Board) -> tuple[str, list[chess.Move]]:
+    """Where a game began, and its moves."""
+    return board.root().fen(), list(board.move_stack)
+
+
 def _keys_of(board: chess.Board) -> list[Hashable]:
     """The positions of the game before this one, as far as it could return to them."""
     keys: list[Hashable] = []
@@ -399,10 +416,12 @@ def wdl_of(node: Node) -> Wdl:
 
 
 def move_to_play(tree: Tree, temperature: float, random: np.random.Generator) -> Node:
-    """The child to play: a proven mate first, else drawn by ``visit_shares``."""
-    nodes = tree.root.best_first() or [tree.first()]
-    if nodes[0].proven == LOST:
-        return nodes[0]
+    """The child to play: a proven mate first, else drawn by ``visit_shares`` from those that do not lose by force; where all
+    of them do, the one that holds out longest."""
+    best = tree.first()
+    if best.proven:
+        return best
+    nodes = [node for node in tree.root.best_first() if not node.proven]
     return nodes[drawn(np.array(visit_shares(nodes, temperature)), random)]
 
 

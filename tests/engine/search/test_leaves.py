@@ -11,6 +11,7 @@ import pytest
 
 from engine.errors import NetError
 from engine.inference.evaluator import Evaluator, Players, Request
+from engine.inference.game_cache import base_of
 from engine.net import Net
 from engine.search.leaves import NetLeaves, line_room
 from engine.search.search import Limits, search
@@ -34,11 +35,11 @@ def tree_of(board: chess.Board, leaves: NetLeaves, *, visits: int, batch: int = 
     return tree
 
 
-def assert_as_games(tree: Tree, board: chess.Board, net: Net) -> int:
+def assert_as_games(tree: Tree, board: chess.Board, net: Net, *, but: frozenset[Node] = frozenset()) -> int:
     """Every evaluated node says what the evaluator says of its line; returns how many."""
     evaluator, count = Evaluator(net, hash_mb=0), 0
     for node in tree.walk():
-        if not node.moves:
+        if not node.moves or node in but:
             continue
         line = board.copy()
         for step in node.line():
@@ -82,6 +83,25 @@ def test_a_kept_tree_goes_on_as_it_was_read(random_net: Path) -> None:
     leaves.begin(board, PLAYERS, tree.walk())
     search(tree, leaves, Limits(before + 60))
     assert_as_games(tree, board, net)
+
+
+def test_a_kept_tree_is_read_anew_where_its_game_is_re_based(random_net: Path) -> None:
+    net = Net.open(random_net)
+    room = line_room(net.info)
+    ply = next(p for p in range(10, 60) if base_of(p + room, net.info.context) > base_of(p - 1 + room, net.info.context))
+    board = played(ply - 1)
+    leaves = NetLeaves(net, megabytes=1)
+    tree = tree_of(board, leaves, visits=80)
+    best = tree.root.best_first()[0]
+    assert best.move is not None
+    board.push(best.move)
+    assert tree.advance(board)
+    before, known = tree.root.visits, frozenset(node for node in tree.walk() if node.moves)
+    assert any(node.memory >= 0 for node in known)
+    leaves.begin(board, PLAYERS, tree.walk())
+    search(tree, leaves, Limits(before + 60))
+    assert any(node.parent in known for node in tree.walk() if node not in known and node.moves)
+    assert assert_as_games(tree, board, net, but=known) > 20
 
 
 def test_a_blind_net_searches_too(blind_net: Path) -> None:

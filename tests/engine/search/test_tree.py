@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import chess
+import numpy as np
 import pytest
 
 from engine.search.search import Limits, learn, search
-from engine.search.tree import LOST, WON, Exploration, Tree, principal, visit_shares, wdl_of
+from engine.search.tree import LOST, WON, Exploration, Tree, move_to_play, principal, visit_shares, wdl_of
 from tests.engine.search.fakes import counted, material, uniform
 
 MATE_IN_TWO = "kbK5/pp6/1P6/8/8/8/8/R7 w - - 0 1"  # Morphy's: 1.Ra6
@@ -192,6 +193,51 @@ def test_a_move_that_was_asked_for_before_the_search_is_not_held_to_be_lost() ->
     for tree in (plain, asked):
         search(tree, uniform, Limits(8))
     assert [child.visits for child in asked.root.children] == [child.visits for child in plain.root.children]
+
+
+def refuted_after_visits() -> Tree:
+    """The search liked its first move most, and then found that it loses by force."""
+    tree = searched(chess.Board("6k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1"), visits=200, evaluate=uniform)
+    liked = tree.root.children[0]
+    liked.visits, liked.proven, liked.plies_to_end = 10_000, WON, 3
+    return tree
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.001, 1.0])
+def test_a_move_that_loses_by_force_is_not_played_however_often_it_was_looked_at(temperature: float) -> None:
+    tree = refuted_after_visits()
+    liked = tree.root.children[0]
+    for seed in range(20):
+        assert move_to_play(tree, temperature, np.random.default_rng(seed)).proven != WON
+    assert liked.visits == max(node.visits for node in tree.root.children)
+
+
+@pytest.mark.parametrize("temperature", [0.001, 1.0])
+def test_where_all_moves_lose_the_one_that_holds_out_longest_is_played(temperature: float) -> None:
+    tree = refuted_after_visits()
+    for plies, child in enumerate(tree.root.children, start=2):
+        child.proven, child.plies_to_end = WON, plies
+    while len(tree.root.children) < len(tree.root.moves):
+        tree.first().proven = WON
+    longest = max(node.plies_to_end for node in tree.root.children)
+    assert move_to_play(tree, temperature, np.random.default_rng(1)).plies_to_end == longest
+
+
+def test_where_all_moves_looked_at_lose_another_is_played() -> None:
+    tree = searched(chess.Board(), visits=4, evaluate=uniform)
+    for child in tree.root.children:
+        child.proven, child.plies_to_end = WON, 3
+    assert len(tree.root.children) < len(tree.root.moves)
+    assert move_to_play(tree, 0.001, np.random.default_rng(1)).proven == 0
+
+
+def test_a_tree_is_not_kept_for_another_game_that_came_to_the_same_position() -> None:
+    board = chess.Board()
+    for text in ("e2e4", "e7e5"):
+        board.push_uci(text)
+    tree = searched(board, visits=50, evaluate=uniform)
+    assert not tree.advance(chess.Board(board.fen()))
+    assert tree.advance(board.copy())
 
 
 def test_shares_of_visits() -> None:
