@@ -67,10 +67,10 @@ def policy(evaluation: Evaluation, *, temperature: float, top_p: float = 1.0) ->
         return certain
     odds = np.exp((logits - logits.max()) / temperature)
     probabilities: NDArray[np.float64] = odds / odds.sum()
-    return probabilities if top_p >= 1 else _nucleus(probabilities, top_p)
+    return probabilities if top_p >= 1 else nucleus(probabilities, top_p)
 
 
-def _nucleus(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
+def nucleus(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
     """Only the smallest set of likeliest moves whose share reaches ``top_p``; never empty."""
     order = np.argsort(-probabilities, kind="stable")
     before = np.cumsum(probabilities[order]) - probabilities[order]

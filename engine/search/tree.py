@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.encoding import position_key
 from engine.inference.evaluation import Evaluation
-from engine.inference.sampling import drawn
+from engine.inference.sampling import drawn, nucleus
 from engine.search.mates import mate_in_one, mate_in_two
 
 Wdl = tuple[float, float, float]
@@ -415,14 +415,15 @@ def wdl_of(node: Node) -> Wdl:
     return win, draw, 1.0 - win - draw
 
 
-def move_to_play(tree: Tree, temperature: float, random: np.random.Generator) -> Node:
+def move_to_play(tree: Tree, temperature: float, random: np.random.Generator, *, top_p: float = 1.0) -> Node:
     """The child to play: a proven mate first, else drawn by ``visit_shares`` from those that do not lose by force; where all
-    of them do, the one that holds out longest."""
+    of them do, the one that holds out longest. Below 1, ``top_p`` leaves the most visited that have this share together."""
     best = tree.first()
     if best.proven:
         return best
     nodes = [node for node in tree.root.best_first() if not node.proven]
-    return nodes[drawn(np.array(visit_shares(nodes, temperature)), random)]
+    shares = np.array(visit_shares(nodes, temperature))
+    return nodes[drawn(shares if top_p >= 1 else nucleus(shares, top_p), random)]
 
 
 def visit_shares(nodes: Sequence[Node], temperature: float) -> list[float]:

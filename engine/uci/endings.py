@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,9 @@ import chess
 import chess.syzygy
 
 from engine.errors import OptionError
+
+_DAMAGE = (OSError, ValueError, AssertionError, IndexError, struct.error)
+"""What python-chess raises for a table whose file is cut short or holds something else."""
 
 
 class Probe(Protocol):
@@ -36,6 +40,8 @@ class Tables:
     def __init__(self, probe: Probe, *, largest: int) -> None:
         self._probe = probe
         self.largest = largest
+        self.damage = ""
+        """What was wrong with the first file that could not be read; its positions are the net's. Empty while all could."""
 
     @classmethod
     def open(cls, folders: str) -> Tables:
@@ -60,6 +66,9 @@ class Tables:
             ranks = {move: self._rank(board, move) for move in board.legal_moves}
         except (KeyError, chess.syzygy.MissingTableError):
             return None
+        except _DAMAGE as error:
+            self.damage = self.damage or str(error) or type(error).__name__
+            return None
         best = max(ranks.values())
         wdl = (1.0, 0.0, 0.0) if best > 0 else (0.0, 0.0, 1.0) if best < 0 else (0.0, 1.0, 0.0)
         return Ending(frozenset(move for move, rank in ranks.items() if rank == best), wdl)
@@ -72,8 +81,9 @@ class Tables:
     def _rank(self, board: chess.Board, move: chess.Move) -> int:
         """Higher is better for the mover: mate, then wins by speed, draws, then losses by length.
 
-        The half-move clock is part of the distance, so that captures and pawn moves that keep the win come first and a win
-        that the fifty-move rule spoils counts as a draw.
+        A capture or pawn move that keeps the win is one ply from the next zero of the half-move clock, whatever comes behind
+        it, so these come first. The clock is part of the other distances, so that a win that the fifty-move rule spoils counts
+        as a draw.
         """
         board.push(move)
         try:
@@ -84,6 +94,8 @@ class Tables:
             distance = self._probe.probe_dtz(board)
             if abs(self._probe.probe_wdl(board)) < 2 or abs(distance) + board.halfmove_clock > 100:
                 return 0
+            if distance < 0 and board.halfmove_clock == 0:
+                return 5_000 - 1
             return 5_000 - (abs(distance) + board.halfmove_clock) if distance < 0 else distance + board.halfmove_clock - 5_000
         finally:
             board.pop()

@@ -128,6 +128,7 @@ class UciPlayer:
         self._net_key: object = None
         self._introduced = False
         self._tables: Tables | None = None
+        self._damage = ""  # of the tables, as far as it was said
         self._random = np.random.default_rng()
         self._debug = False
 
@@ -185,7 +186,7 @@ class UciPlayer:
         elif name == options.LOG_FILE:
             self._log_to(self._settings.log_file)
         elif name == options.SYZYGY:
-            self._tables = None
+            self._tables, self._damage = None, ""
             self._tables = Tables.open(self._settings.syzygy_path) if self._settings.syzygy_path else None
         elif name == options.MODEL:
             self._forget_fault()
@@ -270,7 +271,18 @@ class UciPlayer:
             self._generator(board),
             self._emit,
         )
-        return self._hunt(task, opened) if self._hunts(task, opened) else think(task)
+        best = self._hunt(task, opened) if self._hunts(task, opened) else think(task)
+        self._say_damage()
+        return best
+
+    def _say_damage(self) -> None:
+        """Once, that a table could not be read."""
+        damage = self._tables.damage if self._tables else ""
+        if damage != self._damage:
+            self._emit(
+                Say(f"option SyzygyPath: a table is damaged ({damage}); the net plays its positions, get that file again")
+            )
+            self._damage = damage
 
     def _hunts(self, task: Task, opened: Opened) -> bool:
         """Whether a move is searched for: more than one evaluation is asked for, the net knows how, and there is a choice."""

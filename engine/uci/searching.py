@@ -23,6 +23,7 @@ from engine.uci.options import Settings
 from engine.uci.position import write_move
 from engine.uci.protocol import BestMove, Go, Info, Reply, Say, wdl_permille
 from engine.uci.session import Search
+from engine.uci.thinking import delay, sampling_of
 
 _SHOW_EVERY_MS = 200
 """Between two groups of ``info`` lines; the last group comes in any case."""
@@ -83,9 +84,11 @@ class Searcher:
         if hunt.search.go.infinite or hunt.settings.analyse:
             hunt.emit(Say(f"policy {_policy(tree.root, hunt)}"))
         self._grow(tree, hunt)
-        chosen = move_to_play(tree, hunt.settings.temperature, hunt.random)
+        sampling = sampling_of(hunt.settings)
+        chosen = move_to_play(tree, sampling.temperature_at(hunt.board.ply()), hunt.random, top_p=sampling.top_p)
         self._show(tree, hunt, first=chosen)
         hunt.search.wait_for_leave()
+        delay(hunt.search, hunt.settings, hunt.board)
         line = [chosen, *principal(chosen)]
         texts = _texts(hunt, line[:2])
         return BestMove(texts[0], texts[1] if hunt.settings.ponder and len(texts) > 1 else None)

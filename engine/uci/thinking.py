@@ -74,7 +74,7 @@ def think(task: Task) -> BestMove:
     show = _analyse if _analysing(task) else _show_choice
     reply = show(task, evaluation, choice.move, wdl=wdl)
     task.search.wait_for_leave()
-    _delay(task)
+    delay(task.search, task.settings, task.board)
     return BestMove(_text(task, choice.move), _reply_text(task, choice.move, reply) if task.settings.ponder else None)
 
 
@@ -190,11 +190,12 @@ def _time_left(task: Task, *, needed_ms: int) -> bool:
     return not task.search.halted and (budget is None or task.search.elapsed_ms() + needed_ms < budget)
 
 
-def _delay(task: Task) -> None:
-    if task.settings.move_delay_ms and not task.search.go.infinite:
-        budget = budget_ms(task.search.go, white=task.board.turn, overhead_ms=task.settings.move_overhead_ms)
-        until = task.settings.move_delay_ms if budget is None else min(task.settings.move_delay_ms, budget)
-        task.search.wait(until - task.search.elapsed_ms())
+def delay(search: Search, settings: Settings, board: chess.Board) -> None:
+    """Wait for what is left of ``MoveDelay``, as far as the clock allows."""
+    if settings.move_delay_ms and not search.go.infinite:
+        budget = budget_ms(search.go, white=board.turn, overhead_ms=settings.move_overhead_ms)
+        until = settings.move_delay_ms if budget is None else min(settings.move_delay_ms, budget)
+        search.wait(until - search.elapsed_ms())
 
 
 def _info(task: Task, line: RatedLine, *, multipv: int, nodes: int) -> Info:

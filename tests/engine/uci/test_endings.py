@@ -11,7 +11,7 @@ import pytest
 from engine.errors import OptionError
 from engine.uci.endings import Tables
 from engine.uci.player import UciPlayer
-from engine.uci.protocol import BestMove, Go, Info, Position, Reply, SetOption
+from engine.uci.protocol import BestMove, Go, Info, Position, Reply, Say, SetOption
 from engine.uci.session import Search
 from tests.engine.uniform import open_uniform
 
@@ -114,6 +114,28 @@ def test_each_line_of_an_analysis_is_exact() -> None:
     lines = [reply for reply in replies if isinstance(reply, Info)]
     assert lines
     assert {line.wdl for line in lines} == {(0, 0, 1000)}
+
+
+@pytest.mark.parametrize("clock", [0, 10, 60])
+def test_a_capture_or_pawn_move_that_keeps_the_win_is_never_put_off(clock: int) -> None:
+    board = chess.Board(f"8/P7/1K6/8/8/8/8/5k2 w - - {clock} 80")
+    answers = {after(board, "a7a8q"): (-2, -18), after(board, "a7a8r"): (-2, -30), after(board, "b6b7"): (-2, -1)}
+    assert kept(Tables(Scripted(answers), largest=5), board) == ({"a7a8q", "a7a8r"}, (1.0, 0.0, 0.0))
+
+
+def test_a_damaged_table_leaves_its_positions_to_the_net_and_is_reported_once(tmp_path: Path) -> None:
+    for path in FOLDER.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes()[: 100 if path.suffix == ".rtbw" else None])
+    replies: list[Reply] = []
+    player = UciPlayer(replies.append, lambda search: None, opener=open_uniform)
+    player.perform(SetOption("SyzygyPath", str(tmp_path)))
+    for go, fen in ((Go(depth=1), BOARD.fen()), (Go(nodes=64), "8/8/8/8/8/2k5/p6R/K7 w - - 0 1"), (Go(depth=1), BOARD.fen())):
+        player.perform(Position(fen))
+        player.perform(Search(go))
+        assert isinstance(replies[-1], BestMove)
+    said = [reply.text for reply in replies if isinstance(reply, Say)]
+    assert len([text for text in said if text.startswith("option SyzygyPath: a table is damaged")]) == 1
+    assert not any("internal error" in text for text in said)
 
 
 def test_folders_without_tables_are_reported(tmp_path: Path) -> None:

@@ -280,6 +280,39 @@ def test_the_delay_is_kept_and_never_flags() -> None:
     assert spent_ms(Go(wtime_ms=0)) == 0
 
 
+def searching(**options: str) -> tuple[UciPlayer, list[Reply]]:
+    replies: list[Reply] = []
+    player = UciPlayer(replies.append, lambda search: None, opener=open_uniform)
+    for name, value in options.items():
+        player.perform(SetOption(name, value))
+    return player, replies
+
+
+def test_the_delay_is_kept_by_a_search() -> None:
+    search = Search(Go(nodes=8), time=FakeTime())
+    searching(MoveDelay="150")[0].perform(search)
+    assert search.elapsed_ms() == pytest.approx(150, abs=20)
+
+
+@pytest.mark.parametrize(
+    ("options", "varied"),
+    [
+        ({}, False),
+        ({"TemperatureOpening": "3"}, True),
+        ({"TemperatureOpening": "3", "TopP": "0.01"}, False),
+        ({"TemperatureOpening": "3", "TemperatureOpeningPlies": "0"}, False),
+    ],
+)
+def test_a_search_is_varied_in_the_opening_as_asked(options: dict[str, str], *, varied: bool) -> None:
+    moves = set()
+    for seed in range(1, 9):
+        player, replies = searching(Nodes="40", Seed=str(seed), **options)
+        player.perform(Search(Go()))
+        assert isinstance(replies[-1], BestMove)
+        moves.add(replies[-1].move)
+    assert (len(moves) > 1) is varied
+
+
 def test_moves_for_analysis_are_judged_in_batches_until_time_is_up() -> None:
     time = FakeTime()
     desk = Desk(Uniform(pause_s=0.03, time=time), time=time)
