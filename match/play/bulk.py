@@ -56,8 +56,8 @@ def play_bulk(schedule: Sequence[Fixture], specs: Mapping[str, Spec], *, workers
                 worker = next(w for w in crew if w.pipe is pipe)
                 answer = _receive(worker)
                 worker.in_hand -= 1
+                yield answer  # first: it is kept whatever becomes of the worker
                 _hand_out(worker, waiting)
-                yield answer
     finally:
         for worker in crew:
             worker.pipe.close()
@@ -79,8 +79,11 @@ def _start(specs: Mapping[str, Spec], rules: Rules) -> _Worker:
 
 def _hand_out(worker: _Worker, waiting: list[Fixture]) -> None:
     while waiting and worker.in_hand < 2 * _CHUNK:
-        worker.pipe.send(waiting.pop())
         worker.in_hand += 1
+        try:
+            worker.pipe.send(waiting.pop())
+        except OSError:  # it is dead: what it sent before is received first, and then its end
+            return
 
 
 def _receive(worker: _Worker) -> Played:

@@ -55,7 +55,12 @@ class Results:
         wanted = {f.number: f for f in schedule}
         for game in self.played:
             f = wanted.get(game.number)
-            if f is None or (f.white, f.black, f.opening.name) != (game.white, game.black, game.opening):
+            if f is None:
+                raise MatchError(
+                    f"{self.path} holds game {game.number + 1} already, and {len(schedule)} were asked for; give --games as "
+                    f"large as before"
+                )
+            if (f.white, f.black, f.opening.name) != (game.white, game.black, game.opening):
                 raise MatchError(f"{self.path} holds games of another match; give --out another folder, or remove it")
         done = {game.number for game in self.played}
         return [f for f in schedule if f.number not in done]

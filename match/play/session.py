@@ -10,12 +10,13 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from engine.errors import MatchError
 from engine.net_file import digest
 from match.play import openings
 from match.play.game import Played, Rules
@@ -24,6 +25,7 @@ from match.play.runner import play
 from match.play.schedule import fixtures
 from match.players.interface import Player
 from match.players.net import NetPlayer
+from match.players.searching import SearchSpec
 from match.statistics.ratings import rate
 from match.statistics.scores import Score
 
@@ -65,6 +67,9 @@ def play_match(
     plan: MatchPlan, players: Mapping[str, Player], *, out: Path, rules: Rules, at_once: int, workers: int
 ) -> PlayedMatch:
     """Play what the folder ``out`` does not hold yet, and close the players. Raises MatchError."""
+    if not plan.pairings:
+        _close(players)
+        raise MatchError("expected at least two players who meet, got none; name opponents (--levels, --builtin, --opponent)")
     pairs = -(-plan.games // 2) * (1 if plan.shared_openings else len(plan.pairings))
     try:
         book = openings.choose_openings(plan.openings, pairs=pairs, seed=plan.seed)
@@ -105,8 +110,15 @@ def _settings(plan: MatchPlan, players: Mapping[str, Player], rules: Rules, book
 
 def identity(player: Player) -> str:
     """What decides a player's moves, for a match is resumed only with the same."""
-    if not isinstance(player, NetPlayer):
-        return re.sub(r"anchor=[^,)]+", "anchor=None", repr(player.spec))  # what a player is worth changes none of its games
+    if isinstance(player, NetPlayer):
+        return _net_identity(player)
+    spec = player.spec
+    if isinstance(spec, SearchSpec):
+        spec = replace(spec, file=Path(digest(spec.file)))  # what it computes, wherever it lies
+    return re.sub(r"anchor=[^,)]+", "anchor=None", repr(spec))  # what a player is worth changes none of its games
+
+
+def _net_identity(player: NetPlayer) -> str:
     net = digest(player.evaluator.net.info.path)
     return f"net {net} {player.sampling} rating={player.rating} scale={player.scale} seed={player.seed}"
 

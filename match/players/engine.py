@@ -6,6 +6,7 @@ choose (``match.players.weakness``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from match.players.client import EngineFailure, EngineLine, Engines, Setup, find
 from match.players.interface import Forfeit, Turn
 from match.players.weakness import Weakness, move_of, weak_move
 
+_MOVE_TIMEOUT_S = 30.0
 _LIMITS = ("depth", "nodes", "movetime")
 
 
@@ -77,14 +79,18 @@ def engine_spec(
     anchor: float | None = None,
     seed: int = 1,
     start_timeout_s: float = 10.0,
-    move_timeout_s: float = 30.0,
+    move_timeout_s: float | None = None,
 ) -> EngineSpec:
     """A spec with its program found. ``stockfish`` means the installed one; it gets a small hash table and short
-    positions. Raises MatchError when the program is missing."""
+    positions. Unless ``move_timeout_s`` says otherwise, a move may take 30 s more than the ``movetime`` of ``limit``. Raises
+    MatchError when the program is missing."""
     words = resolve(command)
     given = tuple((key, str(value)) for key, value in options)
     is_stockfish = command[0] == "stockfish" or words[0] == find_stockfish()
     if is_stockfish and not any(key.lower() == "hash" for key, _ in given):
         given = (*given, ("Hash", "1"))  # clearing it between games costs time, and these searches fill no more
+    if move_timeout_s is None:
+        movetime = re.search(r"\bmovetime=(\d+)", limit)
+        move_timeout_s = _MOVE_TIMEOUT_S + (int(movetime[1]) / 1000 if movetime else 0)
     setup = Setup(words, given, start_timeout_s, move_timeout_s)
     return EngineSpec(name, setup, limit, tuple(weaknesses), whole_games=not is_stockfish, anchor=anchor, seed=seed)

@@ -299,8 +299,10 @@ def rate(
     A finite estimate needs points won and points lost against players that are tied to an anchor in the same way (without
     anchors: to the largest group of players that are tied to each other, whose mean is then 0). Where they lack, ``elo``
     is the bound that such a score would pass with 5 % probability and the interval is open on that side; where no game
-    tells anything, it is NaN.
+    tells anything, it is NaN. Without games there are no players.
     """
+    if not scores:
+        return []
     games = _Games.of(scores)
     fixed = np.array([anchors.get(name, math.nan) for name in games.names])
     whole, among = games.counts(), _tied(games, fixed)

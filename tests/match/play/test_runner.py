@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import chess
 import pytest
 
 from engine.errors import MatchError
@@ -20,6 +21,7 @@ from engine.inference.evaluator import Evaluator
 from engine.inference.sampling import Sampling
 from engine.net import Net
 from match.commands.common import folder_games
+from match.play.bulk import play_bulk
 from match.play.game import Played, Rules
 from match.play.openings import Opening
 from match.play.results import Results, read_results
@@ -27,8 +29,9 @@ from match.play.runner import play
 from match.play.schedule import Fixture, fixtures, gauntlet, round_robin
 from match.players.at_board import SpecPlayer
 from match.players.builtin import GreedySpec, RandomSpec
+from match.players.client import Engines
 from match.players.engine import engine_spec
-from match.players.interface import Player
+from match.players.interface import Player, Turn
 from match.players.net import NetPlayer
 from match.players.weakness import Weakness
 from tests.match.conftest import fake, needs_stockfish
@@ -146,6 +149,31 @@ def test_a_fault_is_named_scored_and_survived(
     assert not any(game.reason.startswith("forfeit") for game in games[2:])
 
 
+@dataclass(frozen=True)
+class Killed:
+    """A player whose process is killed in one of its games, as by the system when memory runs out."""
+
+    name: str
+    anchor: float | None = None
+
+    def answer(self, turn: Turn, engines: Engines) -> chess.Move:
+        if turn.game == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return next(iter(turn.board.legal_moves))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_killed_worker_is_an_error_even_when_it_is_sent_the_next_game(book: list[Opening]) -> None:
+    specs = {name: Killed(name) for name in ("a", "b")}
+    games = play_bulk(fixtures([("a", "b")], book, games=40, seed=1), specs, workers=1, rules=RULES)
+    played = []
+    with pytest.raises(MatchError, match="a worker process ended with status -9"):  # noqa: PT012
+        while True:
+            played.append(next(games))
+            time.sleep(0.3)  # the worker is dead before it is sent more
+    assert len(played) == 5
+
+
 def test_rubbish_is_read_over(tmp_path: Path, book: list[Opening]) -> None:
     players = SpecPlayer(fake("prints rubbish")), SpecPlayer(RandomSpec())
     games = run(tmp_path, fixtures([("prints rubbish", "random mover")], book, games=2, seed=1), *players, workers=1)
@@ -177,6 +205,13 @@ def test_results_of_another_match_are_refused(tmp_path: Path, book: list[Opening
     with pytest.raises(MatchError, match="games of another match; give --out another folder"):
         results.missing(fixtures([("a", "c")], book, games=2, seed=1))
     results.close()
+
+
+def test_a_match_is_not_made_shorter(tmp_path: Path, book: list[Opening]) -> None:
+    names = ("random mover", "greedy capturer")
+    run(tmp_path, fixtures([names], book, games=4, seed=1), SpecPlayer(RandomSpec()), SpecPlayer(GreedySpec()))
+    with pytest.raises(MatchError, match="holds game 3 already, and 2 were asked for; give --games as large as before"):
+        run(tmp_path, fixtures([names], book, games=2, seed=1), SpecPlayer(RandomSpec()), SpecPlayer(GreedySpec()))
 
 
 def test_two_matches_do_not_share_a_folder(tmp_path: Path) -> None:

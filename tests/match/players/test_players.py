@@ -19,7 +19,7 @@ from engine.net import Net
 from match.players.at_board import SpecPlayer
 from match.players.builtin import GreedySpec, RandomSpec
 from match.players.client import Engine, Engines, Setup
-from match.players.engine import EngineSpec, go_command
+from match.players.engine import EngineSpec, engine_spec, go_command
 from match.players.interface import Forfeit, Turn
 from match.players.net import NetPlayer, moves_together
 from match.players.population import PlayerFactory, command_words, distinct, read_population
@@ -146,6 +146,14 @@ def test_limits_become_go() -> None:
 
 
 @needs_stockfish
+@pytest.mark.parametrize(
+    ("limit", "seconds"), [("depth=3", 30), ("movetime=100", 30.1), ("movetime=60000", 90), ("nodes=5,movetime=45000", 75)]
+)
+def test_a_long_movetime_is_no_hang(limit: str, seconds: float) -> None:
+    assert engine_spec("e", ["sh"], limit).setup.move_timeout_s == pytest.approx(seconds)
+    assert engine_spec("e", ["sh"], limit, move_timeout_s=5).setup.move_timeout_s == 5
+
+
 def test_stockfish_levels() -> None:
     level = stockfish_level(2)
     assert (level.name, level.limit, level.anchor) == ("Stockfish level 2 depth=3", "depth=3", LEVEL_BY_DEPTH_ELO[2])

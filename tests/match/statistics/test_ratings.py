@@ -266,3 +266,7 @@ def test_who_is_tied_is_who_reaches_and_is_reached() -> None:
         known = free.copy()
         known[: players // 5 + 1] = True
         assert (tied(takers, givers, known=known) == (reach[known].any(axis=0) & reach[:, known].any(axis=1))).all()
+
+
+def test_no_games_make_no_ratings() -> None:
+    assert rate([], {"level": 1500.0}) == []
