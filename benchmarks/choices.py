@@ -27,7 +27,7 @@ from engine.files import write_text
 from training.config import load_preset
 from training.data.store import Store, open_store
 from training.evaluation.curves import curves_table, read
-from training.run import checkpoint
+from training.run import metrics_file
 from training.run.loop import Processes, Trainer, keep_freed_memory
 
 REFERENCE = "laptop"
@@ -121,9 +121,9 @@ def run_all(store: Path, out: Path, jobs: Sequence[Job], *, at_once: int) -> Non
 
 def is_finished(run: Path, *, steps: int) -> bool:
     """Whether a run has been validated after its last step."""
-    path = run / checkpoint.METRICS
-    last = path.read_text(encoding="utf-8").splitlines()[-1:] if path.is_file() else []
-    return any(line["kind"] == "validation" and line["step"] == steps for line in map(json.loads, last))
+    if not (run / metrics_file.METRICS).is_file():
+        return False
+    return any(line["kind"] == "validation" and line["step"] == steps for line in metrics_file.read(run)[-1:])
 
 
 def speeds_of(store: Path, out: Path, names: list[str]) -> dict[str, float]:

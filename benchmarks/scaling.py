@@ -111,6 +111,10 @@ def _least_squares(columns: NDArray[np.float64], losses: NDArray[np.float64]) ->
     return best, best_error
 
 
+FEWEST = 6
+"""Runs: a fit takes five, and each is left out once."""
+
+
 def without_each(trials: Sequence[Trial]) -> list[Fit]:
     """The fits that leave one run out each."""
     return [fitted([*trials[:i], *trials[i + 1 :]]) for i in range(len(trials))]
@@ -228,6 +232,8 @@ def main() -> None:
     options.add_argument("--out", type=Path, help="also write the table here")
     arguments = options.parse_args()
     grid = list(itertools.product(arguments.steps, arguments.widths))
+    if len(grid) < FEWEST:
+        options.error(f"expected {FEWEST} runs or more, widths times steps, to fit a law to, got {len(grid)}")
     jobs = [(f"{width}-{steps}", _changes(width, steps=steps), steps, 1) for steps, width in grid]
     run_all(arguments.store, arguments.runs, jobs, at_once=arguments.at_once)
     ratings = ratings_of(arguments.ratings)

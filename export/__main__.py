@@ -24,6 +24,7 @@ from training.data.store import open_store
 from training.run import metrics_file
 from training.run.checkpoint import CONFIG, RUN, about, load_net
 from training.run.metrics_file import METRICS
+from training.run.warm_start import progress
 
 _ABOUT = ("dataset", "commit", "machine")
 
@@ -114,6 +115,7 @@ def training_summary(run: Path) -> dict[str, Any]:
         raise ConfigError(f"expected a training run with {RUN} and {METRICS} at {run}: {error}") from error
     validations = [line for line in lines if line["kind"] == "validation"]
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
+    last |= progress(run)  # the weights are newer than the last validation where a run was stopped, or goes on
     settings = to_dict(load_config(run / CONFIG))
     began = {"init": facts["init"]} if "init" in facts else {}
     known = {key: facts[key] for key in _ABOUT}

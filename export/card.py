@@ -72,7 +72,7 @@ def card(
 ) -> str:
     """The card as Markdown. Raises ConfigError for a file that is missing or is no net of ours."""
     facts = _metadata(net)
-    proof_path = net.with_name(net.name.split(".")[0] + ".verified.json")
+    proof_path = net.with_name(re.sub(r"(\.(int8|fp16))?\.onnx$", "", net.name) + ".verified.json")
     sections = [
         f"# {facts['model']['name']}",
         _text_of(_facts(net, facts, speed=speed)),

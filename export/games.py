@@ -87,7 +87,7 @@ def from_half(game: Transcript) -> Transcript:
 
 
 def of_store(folder: Path, *, games: int, positions: int, blind: bool) -> list[Transcript]:
-    """Games of a token store, at least ``games`` of them with at least ``positions`` plies, where it has so many: held_out-out
+    """Games of a token store, at least ``games`` of them with at least ``positions`` plies, where it has so many: held-out
     ones, and others only where these are too few. A blind net gets those from the initial position. Raises ConfigError when
     there is none."""
     store, transcripts, plies = open_store(folder), list[Transcript](), 0

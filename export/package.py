@@ -84,7 +84,7 @@ def _proven(net: Transformer, fp32: Path, spec: PackageSpec, *, games: Sequence[
 
 
 def _twin(net: Transformer, fp32: Path, precision: str, spec: PackageSpec, *, games: Sequence[Transcript]) -> dict[str, Any]:
-    """Make one twin beside ``fp32``; returns what its gates fidelity. Raises NetError when one is shut."""
+    """Make one twin beside ``fp32``; returns what its gates found. Raises NetError when one is shut."""
     twin = fp32.with_suffix(f".{precision}.onnx")
     TWINS[precision](fp32, twin)
     fidelity = compare(fp32, twin, config=net.config, games=games)

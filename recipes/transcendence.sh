@@ -38,6 +38,9 @@ blind) board="--board-input none" ;;
 *) echo "expected ARM=net or ARM=blind, got $arm" >&2 && exit 2 ;;
 esac
 
+settled games "GAMES=$games"
+settled "$arm" "PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
+
 # A match is resumed by itself and can be made longer, so its mark holds its length.
 once "games-$games" "$root/bin/match" generate "$population" --games "$games" --openings random:4 --out "$out/games" --no-page
 once store "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/store"
@@ -81,7 +84,7 @@ judge() { # judge MATCH RESULTS [--pool FOLDER …]: the verdict of a match and 
   mkdir -p "$made" "$there"
   "$root/bin/match" verdict "$folder" --pack "$made/results.jsonl.zst" "$@" --json "$made/verdict.json" \
     --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
-    --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(cat "$out/done/$arm-train")" \
+    --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(trained_seconds "$work/run")" \
     --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
     --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$made/verdict.txt"
   cat "$made/verdict.txt"

@@ -58,6 +58,21 @@ def test_a_step_that_was_told_to_stop_is_not_taken_for_done(tmp_path: Path) -> N
     assert not (tmp_path / "done" / "train").exists()
 
 
+def test_results_are_not_gone_on_with_under_other_settings(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert shell('settled train "MINUTES=45 TRAIN=--set a=1"', tmp_path).returncode == 0
+    other = shell('settled train "MINUTES=300 TRAIN=--set a=1"\necho after', tmp_path)
+    assert other.returncode == 2
+    assert "was begun with: MINUTES=45 TRAIN=--set a=1" in other.stderr
+    assert "after" not in other.stdout
+
+
+def test_the_seconds_of_a_training_are_those_of_all_its_attempts(tmp_path: Path) -> None:
+    lines = ['{"kind": "train", "step": 1, "minutes": 0.5}', '{"kind": "validation", "step": 9, "minutes": 12.25, "plies": 7}']
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert shell(f'trained_seconds "{tmp_path}"', tmp_path).stdout == "735\n"
+
+
 @pytest.mark.parametrize("text", ['a "net"', "C:\\nets\\x.onnx", "it's $(here) `and` %s there", "åß ♞", ""])
 def test_text_for_toml_may_hold_anything(text: str, tmp_path: Path) -> None:
     quoted = "'" + text.replace("'", "'\\''") + "'"

@@ -182,6 +182,10 @@ def shares(streams: int, places: int) -> int:
 def _device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"expected a GPU for --device cuda, but PyTorch {torch.__version__} finds none that it can use; give --device cpu"
+        )
     return wanted
 
 

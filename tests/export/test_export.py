@@ -34,7 +34,7 @@ from tests.paths import ROOT
 from training.config import BoardInput, Config, ModelConfig, to_dict
 from training.data.store import Game, StoreWriter, open_store
 from training.net.model import Transformer
-from training.run import checkpoint
+from training.run import checkpoint, metrics_file
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -291,6 +291,19 @@ def test_the_twins_meet_in_a_real_match(one: tuple[Transformer, Path], tmp_path:
     assert 0 <= found.difference.score <= 1
 
 
+@pytest.mark.parametrize("name", ["mine-v1.2.onnx", "mine-v1.2.int8.onnx"])
+def test_the_card_of_a_net_with_a_dot_in_its_name_has_its_own_proof(
+    one: tuple[Transformer, Path], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(one[1].read_bytes())
+    for proof, share in (("mine-v1", 0.1), ("mine-v1.2", 0.99)):
+        twin = {"positions": 1000, "move_nll_fp32": 2.0, "move_nll_int8": 2.001, "top1_agreement": share}
+        (tmp_path / f"{proof}.verified.json").write_text(json.dumps({"int8 and fp32": twin}))
+    text = card(tmp_path / name)
+    assert "99.0%" in text
+    assert "10.0%" not in text
+
+
 def test_the_card_tells_the_match(one: tuple[Transformer, Path], tmp_path: Path) -> None:
     _, path = one
     (tmp_path / "net.onnx").write_bytes(path.read_bytes())
@@ -355,6 +368,9 @@ def test_a_run_that_does_not_say_where_it_came_from_is_one_line(
         assert error.count("\n") == 1
     (tmp_path / "run.json").write_text(json.dumps(whole))
     assert training_summary(tmp_path)["dataset"] == {"name": "random"}
+    metrics_file.append(tmp_path, {"kind": "train", "step": 99, "plies": 9900, "minutes": 3.5})
+    newest = training_summary(tmp_path)
+    assert (newest["step"], newest["plies"], newest["minutes"]) == (99, 9900, 3.5), "the weights', not the last validation's"
 
 
 def test_a_place_without_permission_is_one_line(

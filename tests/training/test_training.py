@@ -20,8 +20,10 @@ import torch
 from engine.encoding import BOARD_CODES
 from engine.errors import ConfigError, DataError
 from engine.net import in_sequence
+from engine.vocabulary import MOVE_ID
 from tests.paths import ROOT
 from tests.training.conftest import random_game
+from training.batches.rows import RowReader, check_games
 from training.config import (
     PRESETS,
     BoardInput,
@@ -33,7 +35,7 @@ from training.config import (
     load_preset,
     to_dict,
 )
-from training.data.store import Store, StoreWriter
+from training.data.store import GAME_DTYPE, Shard, Store, StoreWriter
 from training.net.average import Average
 from training.net.model import Transformer, attend
 from training.net.optimizer import make_optimizers, orthogonalized, rate_at
@@ -227,6 +229,42 @@ def test_the_saved_weights_are_the_trained_ones(config: Config, store: Store, tm
     assert evaluate(loaded, validation) == evaluate(trainer.net, validation)
 
 
+@pytest.mark.parametrize("plies", [1, 50])
+def test_a_few_validation_plies_are_a_row_at_least(config: Config, store: Store, plies: int) -> None:
+    assert len(load_validation(store, config.data, model=config.model, plies=plies, legal=True).rows) >= 1
+
+
+def test_many_shards_leave_no_more_out_than_one(config: Config) -> None:
+    random, turns = np.random.default_rng(1), np.array([MOVE_ID[move] for move in ("g1f3", "g8f6", "f3g1", "f6g8")], np.uint16)
+
+    def shard(games: int) -> Shard:
+        lengths = random.integers(34, 102, size=games)
+        records = np.zeros(games, GAME_DTYPE)
+        records["key"], records["start"] = random.integers(0, 2**63, size=games, dtype=np.uint64), -1
+        moves = np.concatenate([np.resize(turns, length) for length in lengths])
+        return Shard(moves, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), records)
+
+    store = Store(Path("many"), [shard(110) for _ in range(300)], [""], [], {})
+    data, model = DataConfig(), dataclasses.replace(config.model, context=128)
+    check_games(store, data, model)
+    assert RowReader(store, data, model, seed=1).packing().left_out < 0.01
+    assert len(load_validation(store, data, model=model, plies=2000).rows) >= 15
+
+
+def test_a_resumed_run_may_take_smaller_passes(config: Config, store: Store, tmp_path: Path) -> None:
+    make_trainer(config, store, tmp_path).run()
+    smaller = dataclasses.replace(config, data=dataclasses.replace(config.data, micro_plies=config.data.micro_plies // 2))
+    assert make_trainer(smaller, store, tmp_path).step > 0
+
+
+def test_a_run_whose_record_was_not_written_begins_again(config: Config, store: Store, tmp_path: Path) -> None:
+    make_trainer(config, store, tmp_path)
+    assert (tmp_path / checkpoint.RUN).stat().st_mtime_ns <= (tmp_path / checkpoint.CONFIG).stat().st_mtime_ns
+    (tmp_path / checkpoint.CONFIG).unlink()  # as after a kill between the two
+    make_trainer(config, store, tmp_path)
+    assert (tmp_path / checkpoint.CONFIG).is_file()
+
+
 def test_another_config_in_the_same_folder_is_refused(config: Config, store: Store, tmp_path: Path) -> None:
     make_trainer(config, store, tmp_path)
     other = dataclasses.replace(config, model=dataclasses.replace(config.model, layers=2))
@@ -247,6 +285,7 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert rate_at(0.1, 0.1) == pytest.approx(1.0)
     assert rate_at(0.55, 0.1) == pytest.approx(0.5)
     assert rate_at(1.0, 0.1) == 0.0
+    assert max(rate_at(progress / 10_000, 0.0001) for progress in range(100)) <= 1.0
 
 
 @pytest.mark.parametrize("board_input", get_args(BoardInput))

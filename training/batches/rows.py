@@ -93,7 +93,7 @@ def select(store: Store, data: DataConfig, *, validation: bool) -> list[NDArray[
     if not sum(len(c) for c in chosen):
         split = "validation" if validation else "training"
         capped = f", rated at most {data.max_rating}," if data.max_rating else ""
-        needed = "; one game in a hundred is held_out out" if validation else ""
+        needed = "; one game in a hundred is held out" if validation else ""
         raise DataError(
             f"expected a game for {split} in {store.path}, found none among its {store.games:,} games{capped}{needed}; add "
             f"games{' or raise max_rating' if capped else ''}"
@@ -108,13 +108,13 @@ def check_games(store: Store, data: DataConfig, model: ModelConfig) -> None:
 
 
 def _training_games(store: Store, data: DataConfig, model: ModelConfig) -> list[NDArray[np.int64]]:
-    """The games to read, per shard; so many that a chunk of them, some from each shard, fills a row."""
+    """The games to read, per shard; so many that a chunk of them fills a row."""
     chosen = select(store, data, validation=False)
     count = sum(len(games) for games in chosen)
     if count < data.streams:
         raise DataError(f"expected at least {data.streams} games to train on, found {count} in {store.path}; add games")
     plies = sum(int(np.diff(shard.offsets)[games].sum()) for shard, games in zip(store.shards, chosen, strict=True))
-    needed = count // _chunk_games(count, data) * model.context * sum(1 for games in chosen if len(games))
+    needed = count // _chunk_games(count, data) * model.context
     if plies < needed:
         raise DataError(
             f"expected at least {needed:,} plies to train on with model.context {model.context} and data.streams "
@@ -234,14 +234,9 @@ def _black_to_move(offsets: NDArray[np.int64], game: NDArray[np.int32], starts: 
 
 
 def _order(parts: list[_Part], model: ModelConfig) -> NDArray[np.int64]:
-    """(R, T) which ply of all parts stands where."""
-    before = 0
-    orders = []
-    for part in parts:
-        offsets = np.concatenate([[0], np.cumsum(part.lengths)])
-        orders.append(packed(offsets, model) + before)
-        before += int(offsets[-1])
-    return np.concatenate(orders)
+    """(R, T) which ply of all parts stands where. They are packed together: with many shards, a last row that is not full would
+    cost each part half a row."""
+    return packed(np.concatenate([[0], np.cumsum(np.concatenate([part.lengths for part in parts]))]), model)
 
 
 def packed(offsets: NDArray[np.int64], model: ModelConfig) -> NDArray[np.int64]:

@@ -38,7 +38,7 @@ from training.data.reading.archives import DAMAGE, NOT_UNPACKED, PACKED, STANDAR
 from training.data.reading.framing import GameSplitter, LineSplitter, Splitter
 from training.data.reading.pgn import read_games
 from training.data.reading.tsv import read_lines
-from training.data.store import GAMES_A_SHARD, Games, StoreWriter, blocks, open_store
+from training.data.store import GAMES_A_SHARD, Games, StoreWriter, alone, blocks, open_store
 
 Format = Literal["auto", "pgn", "tsv"]
 
@@ -173,7 +173,12 @@ def ingest(
     Raises DataError for a missing file, a store that is finished or of another job, and a full disk. A damaged file
     ends the reading of that file: what was good in it is kept, and the report names it.
     """
-    job, files = job or Job(), files_of(paths)
+    files = files_of(paths)
+    with alone(out):
+        return _ingest(files, out, job or Job(), processes, shard_games=shard_games)
+
+
+def _ingest(files: Sequence[Path], out: Path, job: Job, processes: int, *, shard_games: int) -> Report:
     report = Report()
     writer, seen, quota = _opened(out, job, files, report, shard_games=shard_games)
     begin, refusals = writer.note["progress"], _Refusals()

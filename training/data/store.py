@@ -13,6 +13,7 @@ PGN, filters or tensors.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.files import PARTIAL, replacing, write_text
+from engine.files import PARTIAL, lock, replacing, write_text
 from engine.vocabulary import vocabulary_hash
 
 FORMAT = 1
@@ -242,6 +243,25 @@ def _open_shard(folder: Path) -> Shard:
     if len(shard.offsets) != len(shard.games) + 1 or shard.offsets[-1] != len(shard.moves):
         raise ValueError(f"{folder.name}: offsets do not fit the moves")
     return shard
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep the place of a store for this process while it is made. Raises DataError where another one makes a store there, or
+    where nothing can be written."""
+    name = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = name.open("ab")
+    except OSError as error:
+        raise DataError(f"expected a folder that can be made at {path}: {error.strerror or error}") from error
+    with file:
+        if not lock(file):
+            raise DataError(f"another command is making a store at {path}; wait for it, or choose another --out")
+        try:
+            yield
+        finally:
+            name.unlink(missing_ok=True)
 
 
 @dataclass

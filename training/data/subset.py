@@ -20,7 +20,7 @@ from engine.files import replacing
 from training.data.filters import BAND, Duplicates, Filters, Quota
 from training.data.ingest import Report
 from training.data.rate import Rate
-from training.data.store import GAMES_A_SHARD, Games, Store, StoreWriter, blocks
+from training.data.store import GAMES_A_SHARD, Games, Store, StoreWriter, alone, blocks
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def new_store(out: Path, *, shard_games: int = GAMES_A_SHARD) -> Iterator[StoreW
         raise DataError(f"{out} already holds a store; choose another folder or remove it first")
     if out.exists() and any(out.iterdir()):
         raise DataError(f"expected a new or an empty folder at {out}, found files in it; choose another --out")
-    with replacing(out) as partial:
+    with alone(out), replacing(out) as partial:
         shutil.rmtree(partial, ignore_errors=True)
         writer = StoreWriter(partial, games_a_shard=shard_games)
         yield writer

@@ -118,7 +118,7 @@ def make_optimizers(net: Transformer, config: OptimizerConfig, precision: torch.
 def rate_at(progress: float, warmup: float) -> float:
     """Share of the peak learning rate when ``progress`` (0..1) of the run is done: up during warm-up, then to 0."""
     if progress < warmup:
-        return max(progress, 1e-3) / warmup
+        return min(1.0, max(progress, 1e-3) / warmup)
     return max(0.0, (1 - progress) / (1 - warmup))
 
 

@@ -34,7 +34,7 @@ from torch.optim import Optimizer
 
 from engine.errors import ConfigError
 from engine.files import lock, replacing, write_text
-from training.config import Config, load_config, to_dict
+from training.config import Config, DataConfig, load_config, to_dict
 from training.net.model import Transformer
 from training.net.sharding import is_sharded, load_state, load_weights, whole_state, whole_weights
 from training.run.metrics_file import METRICS as METRICS
@@ -168,8 +168,8 @@ def start(folder: Path, config: Config, *, dataset: dict[str, Any], init: dict[s
     began = {"init": init} if init else {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))
         write_text(folder / RUN, json.dumps({"dataset": dataset, **began, **_environment()}, indent=1))
+        write_text(folder / CONFIG, json.dumps(to_dict(config), indent=1))  # last: it says that a run is here
     except OSError as error:
         raise _unwritable(folder, error) from None
 
@@ -220,7 +220,8 @@ def about(folder: Path) -> dict[str, Any]:
 
 def _learning(config: Config) -> Config:
     """What must stay as it was for a run to be resumed: all but how processes share the work and where figures go."""
-    return dataclasses.replace(config, run=dataclasses.replace(config.run, parallel="ddp", tensorboard=False, peak_tflops=0.0))
+    run = dataclasses.replace(config.run, parallel="ddp", tensorboard=False, peak_tflops=0.0)
+    return dataclasses.replace(config, run=run, data=dataclasses.replace(config.data, micro_plies=DataConfig().micro_plies))
 
 
 def _environment() -> dict[str, Any]:

@@ -67,6 +67,10 @@ def keep_freed_memory() -> None:
             libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
 
 
+_TURNS = 6
+"""Measurements of each of two dtypes."""
+
+
 def precision_of(run: RunConfig, device: torch.device) -> torch.dtype:
     """The dtype of a run's matrix products on ``device``.
 
@@ -77,19 +81,23 @@ def precision_of(run: RunConfig, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     has = torch.cpu.get_capabilities()
-    fast = (has.get("avx512_bf16") or has.get("amx_bf16")) and product_seconds(torch.bfloat16) < product_seconds(torch.float32)
-    return torch.bfloat16 if fast else torch.float32
+    if not (has.get("avx512_bf16") or has.get("amx_bf16")):
+        return torch.float32
+    # In turns: on a busy machine a slow moment hits both.
+    turns = [(product_seconds(torch.bfloat16), product_seconds(torch.float32)) for _ in range(_TURNS)]
+    bfloat16_s, float32_s = (min(seconds) for seconds in zip(*turns, strict=True))
+    return torch.bfloat16 if bfloat16_s < float32_s else torch.float32
 
 
 def product_seconds(dtype: torch.dtype) -> float:
-    """Seconds of a product of a net's size on the CPU, the best of some.
+    """Seconds of a product of a net's size on the CPU, the best of a few.
 
     With the same instructions for bfloat16 an AMD EPYC makes 218 GFLOP/s in it and 100 in float32, an Intel Xeon without AMX
     85 and 157 (docs/speed.md).
     """
     x, weights = torch.ones(2048, 320, dtype=dtype), torch.ones(1280, 320, dtype=dtype)
     seconds = []
-    for _ in range(6):
+    for _ in range(3):
         began = time.perf_counter()
         torch.nn.functional.linear(x, weights)
         seconds.append(time.perf_counter() - began)
@@ -143,7 +151,8 @@ class Trainer:
                 shard(net, device=device, world=processes.world)
             else:
                 net.to(device)
-        self.precision = precision_of(config.run, device)
+        measured = processes.first and precision_of(config.run, device) == torch.bfloat16
+        self.precision = torch.bfloat16 if self._agree(measured)[0] else torch.float32
         self.optimizers = make_optimizers(self.net, config.optimizer, self.precision)
         boards, feed = ways_for(device)
         self.reader = RowReader(

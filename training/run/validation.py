@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from engine.encoding import move_id
+from engine.errors import DataError
 from engine.vocabulary import MOVE_COUNT, UCI_MOVES
 from training.batches.rows import Rows, build_rows, join, packed, select, start_of
 from training.config import DataConfig, ModelConfig
@@ -65,7 +66,10 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
     starts = [start_of(fen) for fen in store.starts]
     parts, masks, left = [], [], plies
     for shard, games in zip(store.shards, chosen, strict=True):
-        share = games[: _games_for(shard.offsets, games, max(1, left * len(games) // max(total, 1)))]
+        if left <= 0:
+            break
+        # Of many shards the first ones, a row from each at least: what does not fill one is left out.
+        share = games[: _games_for(shard.offsets, games, max(model.context, left * len(games) // max(total, 1)))]
         total -= len(games)
         if not len(share):
             continue
@@ -81,6 +85,11 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
             flat = np.concatenate([legal_bits(m, fen) for m, fen in zip(games_moves, fens, strict=True)])
             lengths = np.array([len(m) for m in games_moves])
             masks.append(flat[packed(np.concatenate([[0], np.cumsum(lengths)]), model)])
+    if not parts:
+        raise DataError(
+            f"expected held-out games that fill a row of {model.context} plies, found fewer plies in {store.path}; ask for "
+            f"more validation plies, or add games"
+        )
     rows = join(parts)
     return Validation(rows, np.concatenate(masks) if legal else None)
 

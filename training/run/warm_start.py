@@ -81,15 +81,16 @@ def _of_run(folder: Path) -> Initial:
     net, config = checkpoint.load_net(folder)
     earlier = checkpoint.began_with(folder) if (folder / checkpoint.RUN).is_file() else {}
     facts = {"name": name_of(folder), "kind": "run", "sha256": _digest(folder / checkpoint.WEIGHTS)}
-    return Initial(config.model, net.state_dict(), facts | _history(_progress(folder), earlier))
+    return Initial(config.model, net.state_dict(), facts | _history(progress(folder), earlier))
 
 
-def _progress(folder: Path) -> dict[str, Any]:
-    """Minutes and plies of a run; by its record where its state stayed on another machine."""
-    progress = checkpoint.progress(folder)
-    if progress is None and (folder / metrics_file.METRICS).is_file():
-        progress = next(iter(metrics_file.read(folder)[-1:]), None)
-    return progress or {}
+def progress(folder: Path) -> dict[str, Any]:
+    """Step, plies and minutes of a run's newest weights, as far as they are known; by its record where its state stayed on
+    another machine."""
+    found = checkpoint.progress(folder)
+    if found is None and (folder / metrics_file.METRICS).is_file():
+        found = next(iter(metrics_file.read(folder)[-1:]), None)
+    return {key: found[key] for key in ("step", "plies", "minutes") if key in found} if found else {}
 
 
 def _of_net(path: Path) -> Initial:

@@ -28,4 +28,5 @@ def termination(text: str) -> str:
     lowered = text.strip().lower()
     if lowered in TERMINATIONS:
         return lowered
+    lowered = re.sub(r"^\S+ won\b", "won", lowered)  # chess.com names the winner, who may be called Drawbridge
     return next((name for name, words in _WORDS.items() if re.search(rf"\b(?:{words})", lowered)), "unknown")
