@@ -117,7 +117,7 @@ def training_summary(run: Path) -> dict[str, Any]:
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
     last |= progress(run)  # the weights are newer than the last validation where a run was stopped, or goes on
     settings = to_dict(load_config(run / CONFIG))
-    began = {"init": facts["init"]} if "init" in facts else {}
+    began: dict[str, Any] = {key: facts[key] for key in ("init", "mixed") if key in facts}
     known = {key: facts[key] for key in _ABOUT}
     return {**known, **began, "config": settings, **last}
 
