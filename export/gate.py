@@ -66,7 +66,7 @@ def compare(fp32: Path, twin: Path, *, config: ModelConfig, games: Sequence[Tran
     nll, agree, positions = [0.0, 0.0], 0, 0
     for game in games:
         cut = Transcript(game.moves[: config.context], game.fen)
-        answers = [_log_p(net, cut) for net in nets]
+        answers = [log_probabilities(net, cut) for net in nets]
         for i, log_p in enumerate(answers):
             nll[i] -= float(log_p[np.arange(len(cut)), cut.played()].sum())
         agree += int((answers[0].argmax(-1) == answers[1].argmax(-1)).sum())
@@ -141,7 +141,7 @@ def scored(games: Sequence[dict[str, str]]) -> TwinMatch:
     return TwinMatch(len(games), twin_less_fp32)
 
 
-def _log_p(net: OnnxNet, game: Transcript) -> NDArray[np.float32]:
+def log_probabilities(net: OnnxNet, game: Transcript) -> NDArray[np.float32]:
     """(T, MOVE_COUNT) log-probabilities of all moves at every position of one game."""
     empty = net.empty(1)
     answer, _, _ = net(game.inputs(net.config), empty, empty, np.zeros(1, np.int64))

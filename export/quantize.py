@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from engine.files import replacing
 from engine.vocabulary import MOVE_COUNT
@@ -32,14 +33,12 @@ def quantize(path: Path, out: Path) -> None:
     """
     model = onnx.load(str(path))
     graph = model.graph
-    gathered = {node.input[0] for node in graph.node if node.op_type == "Gather"}
     restored: list[onnx.NodeProto] = []
-    for weight in [w for w in graph.initializer if _is_large(w)]:
+    for weight in large_weights(graph):
         if MOVE_COUNT in weight.dims or _size(weight) < SMALLEST_INT8:
             restored += _halve_weight(graph, weight)
         else:
-            axis = -1 if weight.name in gathered else _contracted_axis(graph, weight)
-            restored += _round_weight(graph, weight, axis=axis)
+            restored += _round_weight(graph, weight)
     _save_twin(model, out, restored, precision="int8")
 
 
@@ -51,7 +50,7 @@ def halve(path: Path, out: Path) -> None:
     """
     model = onnx.load(str(path))
     graph = model.graph
-    restored = [node for weight in [w for w in graph.initializer if _is_large(w)] for node in _halve_weight(graph, weight)]
+    restored = [node for weight in large_weights(graph) for node in _halve_weight(graph, weight)]
     nodes = [part for node in graph.node for part in (_in_half(node) if node.op_type in PRODUCTS else [node])]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -83,28 +82,34 @@ def _save_twin(model: onnx.ModelProto, out: Path, restored: list[onnx.NodeProto]
         onnx.save_model(model, str(partial))
 
 
-def _is_large(weight: onnx.TensorProto) -> bool:
-    return weight.data_type == onnx.TensorProto.FLOAT and _size(weight) >= SMALLEST
+def large_weights(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
+    """The float32 weights that a twin has smaller."""
+    return [w for w in graph.initializer if w.data_type == onnx.TensorProto.FLOAT and _size(w) >= SMALLEST]
 
 
 def _size(weight: onnx.TensorProto) -> int:
     return int(np.prod(weight.dims))
 
 
-def _contracted_axis(graph: onnx.GraphProto, weight: onnx.TensorProto) -> int:
-    """The axis that a product sums over, so that each output channel has a scale of its own: MatMul's (in, out) weights
-    sum over the last but one; a weight that is reshaped and turned first is (out, in)."""
+def rounded(graph: onnx.GraphProto, weight: onnx.TensorProto) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A weight as int8, and the scales that bring it back.
+
+    A table has a scale a row. In a product each output channel has one: MatMul's (in, out) weights sum over the last axis but
+    one; a weight that is reshaped and turned first is (out, in).
+    """
+    looked_up = any(node.op_type == "Gather" and node.input[0] == weight.name for node in graph.node)
     multiplied = any(node.op_type == "MatMul" and node.input[1] == weight.name for node in graph.node)
-    return -2 if multiplied else -1
+    values: NDArray[np.float32] = onnx.numpy_helper.to_array(weight)
+    largest = np.abs(values).max(axis=-2 if multiplied and not looked_up else -1, keepdims=True)
+    scale = np.maximum(largest, 1e-12).astype(np.float32) / 127
+    return np.rint(values / scale).astype(np.int8), scale
 
 
-def _round_weight(graph: onnx.GraphProto, weight: onnx.TensorProto, *, axis: int) -> list[onnx.NodeProto]:
+def _round_weight(graph: onnx.GraphProto, weight: onnx.TensorProto) -> list[onnx.NodeProto]:
     """Replace one initializer by int8 and scales; returns the nodes that restore it under its old name."""
-    name, values = weight.name, onnx.numpy_helper.to_array(weight)
-    scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-12).astype(np.float32) / 127
-    rounded = np.rint(values / scale).astype(np.int8)
+    name, (values, scale) = weight.name, rounded(graph, weight)
     graph.initializer.remove(weight)
-    graph.initializer.append(onnx.numpy_helper.from_array(rounded, name + ".int8"))
+    graph.initializer.append(onnx.numpy_helper.from_array(values, name + ".int8"))
     graph.initializer.append(onnx.numpy_helper.from_array(scale, name + ".scale"))
     return [
         onnx.helper.make_node("Cast", [name + ".int8"], [name + ".float"], to=onnx.TensorProto.FLOAT),
