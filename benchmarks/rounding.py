@@ -26,14 +26,34 @@ from export.verify import OnnxNet
 from training.config import ModelConfig
 from training.run.checkpoint import load_net
 
-KINDS = ("board", "moves read", "attention in", "attention out", "MLP up", "MLP down", "square pairs", "their weights", "head")
+KINDS = (
+    "board",
+    "moves read",
+    "state and ratings",
+    "attention in",
+    "attention out",
+    "MLP up",
+    "MLP down",
+    "square pairs",
+    "their weights",
+    "head",
+)
+
+_BY_NAME = {
+    "net.board": "board",
+    "net.pairs": "square pairs",
+    "qkv": "attention in",
+    "net.move": "moves read",
+    "net.state": "state and ratings",
+    "net.ratings": "state and ratings",
+}
 
 
 def kind_of(weight: onnx.TensorProto, *, width: int) -> str:
     """One of ``KINDS``."""
     if MOVE_COUNT in weight.dims:
         return "head"
-    for part, kind in (("board", "board"), ("pairs", "square pairs"), ("qkv", "attention in"), ("net.move", "moves read")):
+    for part, kind in _BY_NAME.items():
         if part in weight.name:
             return kind
     into, out = weight.dims[-2:]
@@ -48,7 +68,7 @@ def main() -> None:
     options.add_argument("net", type=Path)
     options.add_argument("run", type=Path)
     options.add_argument("store", type=Path)
-    options.add_argument("--positions", type=int, default=2000, help="at least, of ten held-out games or more")
+    options.add_argument("--positions", type=int, default=2000, help="held-out positions, at least (default: %(default)s)")
     options.add_argument("--out", type=Path, help="also write the table here")
     arguments = options.parse_args()
     config = load_net(arguments.run)[1].model

@@ -22,9 +22,8 @@ from export.verify import GAMES, POSITIONS
 from training.config import load_config, to_dict
 from training.data.store import open_store
 from training.run import metrics_file
-from training.run.checkpoint import CONFIG, RUN, about, load_net
+from training.run.checkpoint import CONFIG, RUN, about, load_net, weights_step
 from training.run.metrics_file import METRICS
-from training.run.warm_start import progress
 
 _ABOUT = ("dataset", "commit", "machine")
 
@@ -115,11 +114,20 @@ def training_summary(run: Path) -> dict[str, Any]:
         raise ConfigError(f"expected a training run with {RUN} and {METRICS} at {run}: {error}") from error
     validations = [line for line in lines if line["kind"] == "validation"]
     last = {k: v for k, v in validations[-1].items() if k != "kind"} if validations else {}
-    last |= progress(run)  # the weights are newer than the last validation where a run was stopped, or goes on
+    if "mixed" in facts:  # the lines are those of the run's end, and not of this net
+        last = {k: v for k, v in last.items() if not k.startswith("validation_")}
+    last |= _weights_progress(run, lines)
     settings = to_dict(load_config(run / CONFIG))
     began: dict[str, Any] = {key: facts[key] for key in ("init", "mixed") if key in facts}
     known = {key: facts[key] for key in _ABOUT}
     return {**known, **began, "config": settings, **last}
+
+
+def _weights_progress(run: Path, lines: list[metrics_file.Record]) -> dict[str, Any]:
+    """Step, plies and minutes of the weights, which are newer than the last validation where a run was stopped or goes on."""
+    step = weights_step(run)
+    until = [line for line in lines if step is not None and line["step"] <= step]
+    return {key: until[-1][key] for key in ("step", "plies", "minutes") if key in until[-1]} if until else {}
 
 
 if __name__ == "__main__":

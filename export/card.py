@@ -147,14 +147,14 @@ def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _beginning(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The weights a net began with, where they were not random, and all training together, where that is known."""
+    if mixed := training.get("mixed"):
+        share = mixed["share"]
+        yield "weights", f"{share:g} of this run's + {1 - share:g} of {mixed['with']['name']}'s (training.run.mixing)"
     init = training.get("init")
     if not init:
         return
     before = [f"{_figure(init[key])} {key}" for key in ("minutes", "plies") if key in init]
     yield "began with the weights of", f"{init['name']} ({', '.join([init['kind'], *before, 'sha256 ' + init['sha256']])})"
-    if mixed := training.get("mixed"):
-        share = mixed["share"]
-        yield "weights", f"{share:g} of this run's + {1 - share:g} of {mixed['with']['name']}'s (training.run.mixing)"
     for key in ("minutes", "plies"):
         if key in init and key in training:
             yield f"{key} in all", _figure(init[key] + training[key])

@@ -17,8 +17,8 @@ from engine.vocabulary import MOVE_COUNT
 SMALLEST = 4096
 """Weights with fewer values stay as they are."""
 SMALLEST_INT8 = 65_536
-"""Weights with fewer values become float16 in an int8 twin: in int8, the square pairs and what weighs them cost half of all
-that rounding costs, and save 0.13 MB."""
+"""Weights with fewer values become float16 in an int8 twin: in int8, the square pairs and what weighs them cost as much as all
+others but the head (docs/results/training/rounding.txt), and save 0.14 MB."""
 PRODUCTS = ("MatMul", "Gemm", "Conv")
 """Operators that a GPU computes several times faster in float16."""
 

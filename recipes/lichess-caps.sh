@@ -38,7 +38,7 @@ cp "$out/diversity.txt" "$out/diversity.png" "$results/"
 
 for cap in ${CAPS:-1000 1300 1500}; do
   work=$out/cap-$cap
-  settled "cap-$cap" "PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
+  settled "cap-$cap" "GAMES=$games PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
   mkdir -p "$work" "$results/cap-$cap"
   once "cap-$cap-games" "$root/bin/data" filter "$store" --max-rating "$cap" --out "$work/store"
   # shellcheck disable=SC2086 # options are words

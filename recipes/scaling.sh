@@ -21,9 +21,11 @@ prepare export
 mkdir -p "$out" "$results"
 out=$(CDPATH= cd -- "$out" && pwd)
 
+settled settings "STORE=$store WIDTHS=$widths STEPS=$steps RATING=${RATING:-2500} SCALE=${SCALE:-fide}"
+
 # shellcheck disable=SC2086 # widths and steps are words
 fit() { (cd "$root" && "$python" -m benchmarks.scaling "$store" --runs "$out/runs" --widths $widths --steps $steps "$@"); }
-once "train-$(echo "$widths $steps" | tr ' ' ,)" fit --at-once "${AT_ONCE:-2}" --out "$out/losses.txt"
+once train fit --at-once "${AT_ONCE:-2}" --out "$out/losses.txt"
 for width in $widths; do for step in $steps; do nets="$nets $width-$step"; done; done
 for net in $nets; do
   once "export-$net" "$root/bin/export" "$out/runs/$net-seed1" --out "$out/$net.onnx" --name "$net" --store "$store"

@@ -2,7 +2,7 @@
 #
 #   once STEP COMMAND…    needs $out, the recipe's folder; leaves the seconds that the step took in $out/done/STEP
 #   settled NAME VALUE…   keeps what the results in $out depend on; fails where they were begun with something else
-#   trained_seconds RUN   of all its attempts, by the run's own record
+#   trained_seconds RUN   prints the seconds that RUN was trained, all attempts together
 
 #   toml_text TEXT        prints it as a string of TOML: names may hold quotes and backslashes
 
@@ -24,15 +24,17 @@ settled() {
   shift
   mkdir -p "$out/done"
   if [ ! -e "$settings" ]; then
-    printf '%s\n' "$*" >"$settings"
+    printf '%s\n' "$*" >"$settings.partial" && mv "$settings.partial" "$settings"
   elif [ "$(cat "$settings")" != "$*" ]; then
-    echo "$out was begun with: $(cat "$settings")" >&2
-    echo "and now it is:       $*" >&2
-    echo "give the same settings to resume it, or another OUT" >&2
+    printf '%s\n' "$out was begun with: $(cat "$settings")" "and now it is:       $*" \
+      "give the same settings to resume it, or another OUT" >&2
     exit 2
   fi
 }
 
-trained_seconds() { sed -n 's/.*"minutes": \([0-9.]*\).*/\1/p' "$1/metrics.jsonl" | tail -n 1 | awk '{ printf "%.0f\n", 60 * $1 }'; }
+trained_seconds() {
+  [ -s "$1/metrics.jsonl" ] || return 1
+  sed -n 's/.*"minutes": \([0-9.]*\).*/\1/p' "$1/metrics.jsonl" | tail -n 1 | awk '{ printf "%.0f\n", 60 * $1 }'
+}
 
 toml_text() { printf '"%s"' "$(printf '%s' "$1" | sed 's/["\\]/\\&/g')"; }

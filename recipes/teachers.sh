@@ -21,7 +21,7 @@ results=${RESULTS:-$root/docs/results/training/$(basename "$out")}
 games=${GAMES:-60000} teacher=${TEACHER:-1988:engine} person=${PERSON:-2500:fide}
 population=$root/match/populations/teachers.toml
 mkdir -p "$out" "$results"
-settled settings "GAMES=$games PER_BAND=${PER_BAND:-10000} MINUTES=${MINUTES:-110} TRAIN=${TRAIN:-}"
+settled settings "STORE=$store NET=$before GAMES=$games PER_BAND=${PER_BAND:-10000} MINUTES=${MINUTES:-110} TRAIN=${TRAIN:-}"
 
 once "openings-$games" "$root/bin/data" openings "$store" --lines "$((games / 2))" --out "$out/openings.txt"
 once "games-$games" "$root/bin/match" generate "$population" --openings "$out/openings.txt" --games "$games" \

@@ -38,13 +38,13 @@ blind) board="--board-input none" ;;
 *) echo "expected ARM=net or ARM=blind, got $arm" >&2 && exit 2 ;;
 esac
 
-settled games "GAMES=$games"
+settled games "POPULATION=$(basename "$population") $(cksum <"$population") GAMES=$games"
 settled "$arm" "PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
 
-# A match is resumed by itself and can be made longer, so its mark holds its length.
-once "games-$games" "$root/bin/match" generate "$population" --games "$games" --openings random:4 --out "$out/games" --no-page
+once games "$root/bin/match" generate "$population" --games "$games" --openings random:4 --out "$out/games" --no-page
 once store "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/store"
 
+# A match is resumed by itself and can be made longer, so its mark holds its length.
 # Stockfish's level 0 and the rungs below it tie the experts to Stockfish's scale.
 robin=${ROBIN_GAMES:-100}
 once "experts-$robin" "$root/bin/match" robin "$population" stockfish:0 "$root/match/populations/ladder-down.toml" \
@@ -77,6 +77,7 @@ if [ -n "${CLIMB:-}" ]; then
   cp "$work/climb/table.txt" "$results/$arm/climb.txt"
 fi
 
+seconds=$(trained_seconds "$work/run")
 judge() { # judge MATCH RESULTS [--pool FOLDER …]: the verdict of a match and its games, for the report
   folder=$1 there=$2 made=$1-verdict
   shift 2
@@ -84,7 +85,7 @@ judge() { # judge MATCH RESULTS [--pool FOLDER …]: the verdict of a match and 
   mkdir -p "$made" "$there"
   "$root/bin/match" verdict "$folder" --pack "$made/results.jsonl.zst" "$@" --json "$made/verdict.json" \
     --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
-    --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$(trained_seconds "$work/run")" \
+    --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$seconds" \
     --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
     --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$made/verdict.txt"
   cat "$made/verdict.txt"

@@ -194,8 +194,7 @@ class Tree:
             self._grow(child)
 
     def first(self) -> Node:
-        """The child of the root that one would play; where none was looked at, or all of them lose by force, the likeliest of
-        the other moves'."""
+        """The child to play. Where none was looked at, or all of them lose by force, grows the likeliest of the other moves."""
         root = self.root
         while True:
             best = root.best_first()[0] if root.children else None

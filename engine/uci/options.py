@@ -248,8 +248,8 @@ OPTIONS: tuple[Option, ...] = (
         "1",
         "top_p",
         read=_top_p,
-        help="Draws only from the likeliest moves that together have this share of the probability (with a search: from the most "
-        "visited that have this share of the visits); 1: from all.",
+        help="Draws only from the likeliest moves that together have this share of the probability (with a search: from the "
+        "most visited that have this share of the visits); 1: from all.",
     ),
     _spin(
         "Seed",

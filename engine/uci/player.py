@@ -280,7 +280,7 @@ class UciPlayer:
         damage = self._tables.damage if self._tables else ""
         if damage != self._damage:
             self._emit(
-                Say(f"option SyzygyPath: a table is damaged ({damage}); the net plays its positions, get that file again")
+                Say(f"option SyzygyPath: a table is damaged ({damage}); the net plays its positions. Get that file again")
             )
             self._damage = damage
 

@@ -57,8 +57,8 @@ class Results:
             f = wanted.get(game.number)
             if f is None:
                 raise MatchError(
-                    f"{self.path} holds game {game.number + 1} already, and {len(schedule)} were asked for; give --games as "
-                    f"large as before"
+                    f"{self.path} holds game {game.number + 1}, and this match has {len(schedule)} in all; give the same "
+                    f"players and --games as large as before, or another --out"
                 )
             if (f.white, f.black, f.opening.name) != (game.white, game.black, game.opening):
                 raise MatchError(f"{self.path} holds games of another match; give --out another folder, or remove it")

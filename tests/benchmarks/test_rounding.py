@@ -29,6 +29,7 @@ def test_a_table_of_a_small_net(tmp_path: Path) -> None:
     assert kinds[-2:] == ["all of them", "the twin of bin/export"]
     assert set(kinds[:-2]) <= set(KINDS)
     assert "head" in kinds
-    same = {kind: float(line.split()[-2].rstrip("%")) for kind, line in zip(kinds, lines[2:], strict=True)}
-    assert same["all of them"] <= max(same.values())
-    assert all(80 <= share <= 100 for share in same.values())
+    nats = {kind: float(line.split()[-1]) for kind, line in zip(kinds, lines[2:], strict=True)}
+    assert nats["all of them"] > max(nats[kind] for kind in kinds[:-2])
+    assert nats["the twin of bin/export"] < nats["all of them"]
+    assert all(80 <= float(line.split()[-2].rstrip("%")) <= 100 for line in lines[2:])

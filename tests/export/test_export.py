@@ -368,9 +368,13 @@ def test_a_run_that_does_not_say_where_it_came_from_is_one_line(
         assert error.count("\n") == 1
     (tmp_path / "run.json").write_text(json.dumps(whole))
     assert training_summary(tmp_path)["dataset"] == {"name": "random"}
-    metrics_file.append(tmp_path, {"kind": "train", "step": 99, "plies": 9900, "minutes": 3.5})
-    newest = training_summary(tmp_path)
-    assert (newest["step"], newest["plies"], newest["minutes"]) == (99, 9900, 3.5), "the weights', not the last validation's"
+    for step, kind in ((50, "validation"), (99, "train"), (120, "train")):
+        metrics_file.append(tmp_path, {"kind": kind, "step": step, "plies": 100 * step, "minutes": step / 10})
+    save_file(one[0].state_dict(), str(tmp_path / "model.safetensors"), metadata={"step": "99"})
+    told = training_summary(tmp_path)
+    assert (told["step"], told["plies"], told["minutes"]) == (99, 9900, 9.9), (
+        "neither the last validation's nor the last line's"
+    )
 
 
 def test_a_place_without_permission_is_one_line(

@@ -667,3 +667,11 @@ def test_the_played_move_is_among_the_legal_ones(config: Config, store: Store, b
     legal = np.unpackbits(validation.legal, axis=-1)
     assert legal.shape[:2] == validation.rows.targets.shape
     assert np.take_along_axis(legal, validation.rows.targets[..., None], axis=-1).all()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_line(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(store.path), "--out", str(tmp_path / "run"), "--preset", "smoke", "--steps", "1", "--device", "cuda"]) == 2
+    error = capsys.readouterr().err
+    assert "expected a GPU for --device cuda" in error
+    assert error.count("\n") == 1

@@ -249,6 +249,7 @@ def _open_shard(folder: Path) -> Shard:
 def alone(path: Path) -> Iterator[None]:
     """Keep the place of a store for this process while it is made. Raises DataError where another one makes a store there, or
     where nothing can be written."""
+    path = path.resolve()  # "." has no name
     name = path.with_name(path.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,7 +262,8 @@ def alone(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            name.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Windows keeps a file that is open
+                name.unlink()
 
 
 @dataclass

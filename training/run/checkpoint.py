@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
@@ -141,6 +141,17 @@ def load_net(folder: Path) -> tuple[Transformer, Config]:
     return net, config
 
 
+def weights_step(folder: Path) -> int | None:
+    """After how many steps the newest weights were saved; None where they do not say so. Raises ConfigError without weights."""
+    path = folder / WEIGHTS
+    try:
+        with safe_open(str(path), "pt") as weights:
+            told = (weights.metadata() or {}).get("step", "")
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"expected the weights of this run at {path}: {_short(error)}") from error
+    return int(told) if told.isdigit() else None
+
+
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """The run's folder for this process alone: two trainings would overwrite each other's state. Raises ConfigError."""
@@ -165,6 +176,11 @@ def start(folder: Path, config: Config, *, dataset: dict[str, Any], init: dict[s
         _check_same(folder, config, dataset)
         if has_saved(folder):
             return
+        if (folder / WEIGHTS).is_file():
+            raise ConfigError(
+                f"{folder} holds weights, and no {STATE} to resume from; begin another run with --init {folder} and another "
+                f"--out"
+            )
     began = {"init": init} if init else {}
     try:
         folder.mkdir(parents=True, exist_ok=True)

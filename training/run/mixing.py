@@ -2,8 +2,8 @@
 
     python -m training.run.mixing RUN NET --share 0.35 --out MIXED      NET: what RUN began with, a run's folder or an .onnx
 
-A short run on other games, at steps that are larger than the last ones of the run before, loses some of what the net knew; a
-part of the way often keeps that and has most of what was new. MIXED is a run's folder for bin/export and bin/evaluate; it
+A short run on other games, at a higher rate than the run before ended with, loses some of what the net knew. A net part of the
+way often keeps that and has most of what is new. MIXED is a run's folder for bin/export and bin/evaluate; it
 cannot be resumed. Knows folders of runs and their record. Source: Wortsman et al., "Robust fine-tuning of zero-shot models"
 (2022).
 """
@@ -26,13 +26,16 @@ from training.run.warm_start import progress, read_weights
 
 
 def mix(run: Path, before: Path, share: float, out: Path) -> None:
-    """Write the folder of a net at ``share`` (0..1) of the way from ``before`` to ``run``. Raises ConfigError for nets of
-    different shapes, and for a folder that is there."""
+    """Write the folder of a net at ``share`` (0..1) of the way from ``before`` to ``run``. Raises ConfigError where ``run`` did
+    not begin with ``before``, for nets of different shapes, and for a folder that is there."""
     if not 0 <= share <= 1:
         raise ConfigError(f"expected a share from 0 (what the run began with) to 1 (what it became), got {share:g}")
     if out.exists():
         raise ConfigError(f"expected a new folder at {out}, found one; give another --out")
     first, last = read_weights(before), read_weights(run)
+    began = checkpoint.began_with(run)
+    if began and began["sha256"] != first.facts["sha256"]:
+        raise ConfigError(f"expected what {run} began with, {began['name']} (sha256 {began['sha256']}), got {before}")
     if first.model != last.model:
         raise ConfigError(f"expected two nets of one shape, got {before} with {first.model} and {run} with {last.model}")
     weights = {
@@ -40,6 +43,7 @@ def mix(run: Path, before: Path, share: float, out: Path) -> None:
     }
     record = checkpoint.about(run) | {"mixed": {"share": share, "with": first.facts}}
     with replacing(out) as partial:
+        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file(weights, str(partial / checkpoint.WEIGHTS), metadata={"step": str(progress(run).get("step", 0))})
         for name in (checkpoint.CONFIG, metrics_file.METRICS):

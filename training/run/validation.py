@@ -59,6 +59,8 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
 
     A split of a few short games gets rows as short as they are. Raises DataError when it has no game.
     """
+    if plies < 1:
+        raise DataError(f"expected 1 or more validation plies, got {plies}")
     chosen = select(store, data, validation=True)
     longest = max(int(np.diff(s.offsets)[games].max()) for s, games in zip(store.shards, chosen, strict=True) if len(games))
     model = replace(model, context=min(model.context, longest))
@@ -85,11 +87,6 @@ def load_validation(store: Store, data: DataConfig, *, model: ModelConfig, plies
             flat = np.concatenate([legal_bits(m, fen) for m, fen in zip(games_moves, fens, strict=True)])
             lengths = np.array([len(m) for m in games_moves])
             masks.append(flat[packed(np.concatenate([[0], np.cumsum(lengths)]), model)])
-    if not parts:
-        raise DataError(
-            f"expected held-out games that fill a row of {model.context} plies, found fewer plies in {store.path}; ask for "
-            f"more validation plies, or add games"
-        )
     rows = join(parts)
     return Validation(rows, np.concatenate(masks) if legal else None)
 

@@ -44,7 +44,7 @@ def read_weights(path: Path) -> Initial:
     came = "a file of another kind" if path.is_file() else "nothing there"
     raise ConfigError(
         f"expected a run's folder (with {checkpoint.CONFIG} and {checkpoint.WEIGHTS}) or a net that bin/export wrote (.onnx) "
-        f"at --init {path}, got {came}"
+        f"at {path}, got {came}"
     )
 
 

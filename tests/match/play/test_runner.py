@@ -210,7 +210,7 @@ def test_results_of_another_match_are_refused(tmp_path: Path, book: list[Opening
 def test_a_match_is_not_made_shorter(tmp_path: Path, book: list[Opening]) -> None:
     names = ("random mover", "greedy capturer")
     run(tmp_path, fixtures([names], book, games=4, seed=1), SpecPlayer(RandomSpec()), SpecPlayer(GreedySpec()))
-    with pytest.raises(MatchError, match="holds game 3 already, and 2 were asked for; give --games as large as before"):
+    with pytest.raises(MatchError, match="holds game 3, and this match has 2 in all; give the same players"):
         run(tmp_path, fixtures([names], book, games=2, seed=1), SpecPlayer(RandomSpec()), SpecPlayer(GreedySpec()))
 
 

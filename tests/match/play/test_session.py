@@ -12,6 +12,7 @@ from match.play.game import Rules
 from match.play.session import MatchPlan, _quick_rating, identity, play_match
 from match.players.population import PlayerFactory
 from match.statistics.scores import Score
+from tests.paths import ROOT
 
 
 @pytest.mark.parametrize(("points", "sign"), [([0.0, 0.0], "<"), ([1.0, 1.0], ">"), ([1.0, 0.0], "")])
@@ -37,7 +38,7 @@ def test_a_searching_net_is_known_by_what_it_computes_and_not_by_its_place(rando
     (tmp_path / "there").mkdir()
     there = Path(shutil.copyfile(path, tmp_path / "there" / "net.onnx"))
     assert known(there) == known(path)
-    shutil.copyfile("models/transcendence.onnx", path)
+    shutil.copyfile(ROOT / "models" / "transcendence.onnx", path)
     assert known(there) != known(path)
 
 

@@ -145,7 +145,6 @@ def test_limits_become_go() -> None:
     assert go_command("movetime=100, nodes=5") == "go movetime 100 nodes 5"
 
 
-@needs_stockfish
 @pytest.mark.parametrize(
     ("limit", "seconds"), [("depth=3", 30), ("movetime=100", 30.1), ("movetime=60000", 90), ("nodes=5,movetime=45000", 75)]
 )
@@ -154,6 +153,7 @@ def test_a_long_movetime_is_no_hang(limit: str, seconds: float) -> None:
     assert engine_spec("e", ["sh"], limit, move_timeout_s=5).setup.move_timeout_s == 5
 
 
+@needs_stockfish
 def test_stockfish_levels() -> None:
     level = stockfish_level(2)
     assert (level.name, level.limit, level.anchor) == ("Stockfish level 2 depth=3", "depth=3", LEVEL_BY_DEPTH_ELO[2])

@@ -12,7 +12,7 @@ import pytest
 from engine.errors import DataError
 from engine.vocabulary import MOVE_ID
 from training.data import store as store_module
-from training.data.store import GAME_DTYPE, Game, StoreWriter, blocks, is_validation, iterate, open_store, pack, unpack
+from training.data.store import GAME_DTYPE, Game, StoreWriter, alone, blocks, is_validation, iterate, open_store, pack, unpack
 
 FEN = "4k3/8/8/8/8/8/8/R3K2R w KQ - 9 20"
 
@@ -157,3 +157,15 @@ def test_the_scale_is_that_of_most_rated_games(tmp_path: Path) -> None:
     games += [game("d2d4", "d7d5", white_elo=1500, black_elo=1400, scale=1), *[game("c2c4", "c7c5") for _ in range(5)]]
     assert open_store(written(tmp_path / "s", games)).scale() == 3
     assert open_store(written(tmp_path / "t", games[-5:])).scale() == 0
+
+
+def test_two_commands_do_not_make_one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with alone(tmp_path / "s"), pytest.raises(DataError, match="another command is making a store"), alone(tmp_path / "s"):
+        pass
+    with alone(tmp_path / "s"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with alone(Path(".")):
+        assert (tmp_path / "here.lock").exists()

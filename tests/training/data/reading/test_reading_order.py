@@ -39,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.mark.parametrize(
     ("board_input", "digest"), [("attacks", "4c37ffff81c6ef73"), ("sum", "02f16f70c5b15275"), ("none", "06b96decf0b0af48")]
 )
-def test_rows_come_in_the_order_of_earlier_versions(board_input: str, digest: str, store: Store) -> None:
+def test_rows_come_in_the_order_of_this_version(board_input: str, digest: str, store: Store) -> None:
     model = ModelConfig(layers=1, width=16, heads=2, context=16, board_input=board_input)  # type: ignore[arg-type]
     reader = RowReader(store, DataConfig(streams=4, shuffle_games=40), model, seed=5)
     found = hashlib.blake2b(digest_size=8)
