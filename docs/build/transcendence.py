@@ -195,7 +195,7 @@ def one_net(evidence: Evidence, _: str) -> str:
 
 
 def searching(evidence: Evidence, _: str) -> str:
-    """The shipped net by temperature, without a search and with two lengths of it."""
+    """One net by temperature, without a search and with two lengths of it."""
     columns = evidence.searches()
     if not columns:
         return NOT_RUN

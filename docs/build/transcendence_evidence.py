@@ -89,10 +89,9 @@ class Evidence:
         return sorted(nets, key=lambda values: int(values["notes"]["cap"]))
 
     def searches(self) -> dict[int, dict[float, str]]:
-        """Evaluations a move -> temperature -> rating with its interval, of the net that ships: `bin/match`'s own tables."""
+        """Evaluations a move -> temperature -> rating with its interval, all of one net: `bin/match`'s own tables."""
         docs = self.folder.resolve().parents[1]
-        paths = {1: docs.parent / "models" / "evidence" / "temperatures.txt"}
-        paths |= {n: docs / "results" / "search" / f"temperatures-{n}.txt" for n in (16, 64)}
+        paths = {n: docs / "results" / "search" / f"temperatures-{n}.txt" for n in (1, 16, 64)}
         return {n: rated_by_temperature(path.read_text(encoding="utf-8")) for n, path in paths.items() if path.is_file()}
 
     def _all(self, name: str) -> list[Path]:
