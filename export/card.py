@@ -83,7 +83,10 @@ def card(
             f"## Where the games came from\n\n`bin/data sources`, {_beside(net, sources)}.\n\n{_read(sources).rstrip()}"
         )
     if curves:
-        sections.append(f"![losses by plies read]({_place(net, curves) or curves.name})")
+        whole = "\n\nThe curve is the whole run's; this net lies part of the way (*weights*, above)." * (
+            "mixed" in facts["training"]
+        )
+        sections.append(f"![losses by plies read]({_place(net, curves) or curves.name}){whole}")
     if proof_path.is_file():
         sections.append("## Proof that it is the trained net\n\n" + _text_of(_proof(_json(proof_path))))
     if evaluation:

@@ -44,8 +44,8 @@ settled "$arm" "PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
 once games "$root/bin/match" generate "$population" --games "$games" --openings random:4 --out "$out/games" --no-page
 once store "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/store"
 
-# A match is resumed by itself and can be made longer, so its mark holds its length.
-# Stockfish's level 0 and the rungs below it tie the experts to Stockfish's scale.
+# Stockfish's level 0 and the rungs below it tie the experts to Stockfish's scale. A match is resumed by itself and can be made
+# longer, so its mark holds its length.
 robin=${ROBIN_GAMES:-100}
 once "experts-$robin" "$root/bin/match" robin "$population" stockfish:0 "$root/match/populations/ladder-down.toml" \
   --games "$robin" --out "$out/experts" --no-page

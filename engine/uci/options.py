@@ -266,7 +266,8 @@ OPTIONS: tuple[Option, ...] = (
         "AvoidRepetition",
         "true",
         "avoid_repetition",
-        help="When it stands better, does not repeat positions or give stalemate where it has another plausible move.",
+        help="Without a search: when it stands better, does not repeat positions or give stalemate where it has another "
+        "plausible move.",
     ),
     _check(
         "TakeMate",

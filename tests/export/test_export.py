@@ -304,6 +304,14 @@ def test_the_card_of_a_net_with_a_dot_in_its_name_has_its_own_proof(
     assert "10.0%" not in text
 
 
+def test_the_card_of_a_mixed_net_says_of_what(one: tuple[Transformer, Path], tmp_path: Path) -> None:
+    training = {"mixed": {"share": 0.35, "with": {"name": "first.onnx"}}}
+    export_graph(one[0], tmp_path / "net.onnx", name="net", training=training, play={})
+    text = card(tmp_path / "net.onnx", curves=tmp_path / "curves.png")
+    assert "| weights | 0.35 of this run's + 0.65 of first.onnx's (training.run.mixing) |" in text
+    assert "The curve is the whole run's" in text
+
+
 def test_the_card_tells_the_match(one: tuple[Transformer, Path], tmp_path: Path) -> None:
     _, path = one
     (tmp_path / "net.onnx").write_bytes(path.read_bytes())
