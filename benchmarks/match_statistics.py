@@ -1,10 +1,11 @@
 """Do the ratings and the sequential test keep their promises? Simulated pools and matches whose truth is known.
 
-    python -m benchmarks.match_statistics [--pools N] [--matches N] [--out FILE]
+    python -m benchmarks.match_statistics [--only ratings tests intervals] [--pools N] [--matches N] [--out FILE]
 
 Coverage and bias of ``match.statistics.ratings.rate`` as users call it, in several designs; error rates and lengths of
-``match.statistics.sprt``. Every opening favours White by its own amount, the same in both games of its pair, so that
-games are not independent but pairs are. Knows how to simulate; asks the real code.
+``match.statistics.sprt``; how often the interval of two equal players' match misses 0. Every opening favours White by its
+own amount, the same in both games of its pair, so that games are not independent but pairs are. Knows how to simulate; asks
+the real code.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from match.statistics.ratings import PER_POINT, outcomes, rate
-from match.statistics.scores import Score
+from match.statistics.scores import Score, difference
 from match.statistics.sprt import Sprt
 
 ROOT = Path(__file__).parents[1]
@@ -148,18 +149,51 @@ def sprt_line(test: Sprt, elo: float, matches: int, *, drawn: float, seed: int, 
     )
 
 
-def lines(pools: int, matches: int, resamples: int) -> Iterator[str]:
+def interval_line(pairs: int, matches: int, *, drawn: float, seed: int) -> str:
+    """A line of the table: how often a match of equals seems to have a winner by its interval."""
+    points = pair_points(np.zeros((matches, pairs)), drawn=drawn, random=np.random.default_rng(seed)).sum(axis=-1)
+    counts = np.stack([(np.rint(2 * points) == n).sum(axis=1) for n in range(5)], axis=1)
+    bounds = np.array([difference(found.tolist()).interval for found in counts])
+    above, below = (bounds[:, 0] > 0).mean(), (bounds[:, 1] < 0).mean()
+    return f"{pairs:5} {drawn:7.0%} {matches:8} {above:10.1%} {below:10.1%}"
+
+
+PARTS = ("ratings", "tests", "intervals")
+
+
+def lines(parts: Sequence[str], pools: int, matches: int, resamples: int) -> Iterator[str]:
     """The report, line by line."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     yield f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip() or '?'} and what follows it, {platform.machine()}"
-    yield f"python -m benchmarks.match_statistics --pools {pools} --matches {matches} --resamples {resamples}"
-    yield ""
+    only = f"--only {' '.join(parts)} " if tuple(parts) != PARTS else ""
+    yield f"python -m benchmarks.match_statistics {only}--pools {pools} --matches {matches} --resamples {resamples}"
+    told = {
+        "ratings": lambda: _ratings(pools, resamples),
+        "tests": lambda: _tests(matches),
+        "intervals": lambda: _intervals(matches),
+    }
+    for part in parts:
+        yield ""
+        yield from told[part]()
+
+
+def _intervals(matches: int) -> Iterator[str]:
+    yield "Two equals in a match: how often the 95 % interval of their difference is above 0, or below. Target: 2.5 % each."
+    yield "pairs   draws  matches    above 0    below 0"
+    for drawn in (0.02, 0.3):
+        for pairs in (2, 4, 10, 20, 30, 50, 100, 500):
+            yield interval_line(pairs, matches, drawn=drawn, seed=pairs)
+
+
+def _ratings(pools: int, resamples: int) -> Iterator[str]:
     yield f"Ratings: White is worth {ADVANTAGE:g} Elo, an opening {OPENING_SD:g} (standard deviation; wild: 120) more or less."
     yield "Players whose expected score is within 10 to 90 %. Target: coverage 92 to 98 %, |bias| < 5."
     yield f"{'design':38} {'pools':>5} {'players':>7}   coverage of 95 %   {'bias, Elo':>12}   {'sd, Elo':>7}   half-width"
     for number, design in enumerate(DESIGNS):
         yield coverage(design, pools, resamples=resamples, seed=number)
-    yield ""
+
+
+def _tests(matches: int) -> Iterator[str]:
     yield "Sequential test, errors of 5 % each; checked after every opening pair."
     yield "bounds      truth   draws  matches  stronger  not stronger   wrong             games     95 %"
     for test in (Sprt(0, 20), Sprt(0, 50), Sprt(-30, 0)):
@@ -173,13 +207,14 @@ def lines(pools: int, matches: int, resamples: int) -> Iterator[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables, and keep them in a file."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     options.add_argument("--pools", type=int, default=300)
     options.add_argument("--matches", type=int, default=2000)
     options.add_argument("--resamples", type=int, default=400)
     options.add_argument("--out", type=Path, default=OUT)
     arguments = options.parse_args(argv)
     began, told = time.monotonic(), []
-    for line in lines(arguments.pools, arguments.matches, arguments.resamples):
+    for line in lines(arguments.only, arguments.pools, arguments.matches, arguments.resamples):
         print(line, flush=True)
         told.append(line)
     told.append(f"\n{time.monotonic() - began:.0f} s")

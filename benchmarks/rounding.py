@@ -1,4 +1,4 @@
-"""Which weights of a net cost what when they are rounded to int8: each kind alone, and what the int8 twin does.
+"""Which weights of a net cost what when they are rounded to int8: each kind, the largest in fewer bits too, and the int8 twin.
 
     python -m benchmarks.rounding NET.onnx RUN STORE [--positions 2000] [--out FILE]      NET: fp32, by bin/export from RUN
 
@@ -91,8 +91,8 @@ def table(net: Path, scratch: Path, config: ModelConfig, games: list[Transcript]
         divergence = float((np.exp(want) * (want - found)).sum(-1).mean())
         return f"{name:24}{same:12.2%}{divergence * 1e6:16.1f}"
 
-    def only(kinds: tuple[str, ...]) -> Callable[[Path], None]:
-        return lambda path: _write_rounded(net, path, kinds, width=config.width)
+    def only(kinds: tuple[str, ...], *, bits: int = 8) -> Callable[[Path], None]:
+        return lambda path: _write_rounded(net, path, kinds, width=config.width, bits=bits)
 
     there = {kind_of(w, width=config.width) for w in large_weights(onnx.load(str(net)).graph)}
     lines = [
@@ -100,17 +100,18 @@ def table(net: Path, scratch: Path, config: ModelConfig, games: list[Transcript]
         f"{'in int8':24}{'same move':>12}{'nats, 1e-6':>16}",
         *(line(kind, only((kind,))) for kind in KINDS if kind in there),
         line("all of them", only(KINDS)),
+        *(line(f"board in {bits} bits", only(("board",), bits=bits)) for bits in (7, 6, 5) if "board" in there),
         line("the twin of bin/export", lambda path: quantize(net, path)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _write_rounded(net: Path, out: Path, kinds: tuple[str, ...], *, width: int) -> None:
-    """The net with weights of some kinds as int8 has them, in float32."""
+def _write_rounded(net: Path, out: Path, kinds: tuple[str, ...], *, width: int, bits: int) -> None:
+    """The net with weights of some kinds as so many bits have them, in float32."""
     model = onnx.load(str(net))
     for weight in large_weights(model.graph):
         if kind_of(weight, width=width) in kinds:
-            values, scale = rounded(model.graph, weight)
+            values, scale = rounded(model.graph, weight, bits=bits)
             weight.CopyFrom(onnx.numpy_helper.from_array(values * scale, weight.name))
     onnx.save_model(model, str(out))
 

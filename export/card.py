@@ -76,7 +76,9 @@ def card(
     sections = [
         f"# {facts['model']['name']}",
         _text_of(_facts(net, facts, speed=speed)),
-        "## Training\n\n" + _text_of(_training(facts["training"])),
+        "## Training\n\n"
+        + "This table is of the last run only. *In all* counts the runs before it as well.\n\n" * ("init" in facts["training"])
+        + _text_of(_training(facts["training"])),
     ]
     if sources:
         sections.append(

@@ -30,13 +30,14 @@ With `Nodes` at 1, the default, the net evaluates the position once, which takes
 change nothing about the move. With more, or with `go nodes N`, it searches. Whatever the limits, one `bestmove` comes for each
 `go`, with an `info` line before it.
 
-- `nodes N` takes N evaluations, and `Nodes` has no say then; 1 is the net alone. A tree is kept from move to move, and what it
+- `nodes N` takes N evaluations instead of `Nodes`; 1 is the net alone. A tree is kept from move to move, and what it
   holds already counts. A proven mate, the clock and `stop` end a search early.
 - `infinite` and `UCI_AnalyseMode` search until `stop`, whatever `Nodes` says, or until the tree has filled `Hash`.
-- `mate N` searches, 20,000 evaluations at most, until a mate in N is proven. `depth N` ends a search when its main line has N
-  plies.
-- A move is drawn in proportion to (visits + prior) ** (1 / `Temperature`): near 0 the most visited, of
-  equal ones the likelier; at one evaluation by the policy.
+- `mate N` searches until a mate in N is proven, for 20,000 evaluations at most, or `Nodes` if that is more. `depth N` ends a
+  search when its main line has N plies.
+- A move is drawn in proportion to (visits + prior) ** (1 / `Temperature`), where the prior is the net's probability of the
+  move: near 0 the most visited, of equal ones the likelier. At one evaluation it is drawn by the net's probabilities (the
+  policy).
 - `infinite` waits for `stop`, `ponder` for `ponderhit` or `stop`; a `go` without limits is answered at once.
 - A new `position`, `ucinewgame` or `go` while the engine thinks ends that search as `stop` does; its `bestmove` comes first.
 - `go infinite`, `UCI_AnalyseMode` and `MultiPV` show the policy: an `info string` with the likeliest moves and their
@@ -45,9 +46,10 @@ change nothing about the move. With more, or with `go nodes N`, it searches. Wha
 - The first `go` of a net names it in an `info string` before the move.
 - Mate or stalemate on the board: `bestmove (none)`, with `infinite` or `ponder` when a move would be given. An impossible
   FEN changes nothing and the reason is said. An illegal move in a list: the position before it is kept.
-- **Without a net** (none found, damaged, for another vocabulary) nothing is pretended: each `isready` and each `go` says why in
-  an `info string`, and because many clients hang on silence, `go` is answered with the alphabetically first legal move and
-  `info depth 0`. A net that is put right is found at the next `ucinewgame` or when `Model` is set, to the same path too.
+- **Without a net** (none found, damaged, for another vocabulary) the engine says so: each `isready` and each `go` gives the
+  reason in an `info string`, and because many clients hang on silence, `go` is answered with the alphabetically first legal
+  move and `info depth 0`. A net that is put right is found at the next `ucinewgame` or when `Model` is set, to the same path
+  too.
 
 At the end of the input (a script's pipe) the engine finishes what was asked, within ten seconds, and then ends; `infinite` and
 `ponder` end there as by `stop`. `quit` ends at once, but first gives a `readyok` or a `bestmove` that takes less than a second:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from docs.build.transcendence_evidence import EXPECTED, Evidence, curve_of, interval, learnt_from, read_json, signed
+from docs.build.transcendence_evidence import EXPECTED, Evidence, Experiment, curve_of, interval, learnt_from, read_json, signed
 from engine.command_line import run_command
 from engine.errors import MatchError
 from engine.files import write_text
@@ -58,15 +58,25 @@ def verdicts(evidence: Evidence, _: str) -> str:
             e.difference,
             f"{e.values['games']:,}",
             e.values["expert"],
-            f"{learnt_from(e):,}",
-            f"{float(e.values['notes'].get('minutes', 0)):g}",
+            *_reading(evidence, e),
         ]
         for e in evidence.experiments()
     ]
     missing = [name for name in EXPECTED if not any(e.population == name for e in evidence.experiments())]
-    rows += [[name, EXPECTED[name], NOT_RUN, "", "", "", "", ""] for name in missing]
-    head = ["experiment", "expected", "verdict", "net − best expert, Elo (95 %)", "games", "best expert", "games learnt from"]
-    return markdown([*head, "minutes of training"], rows)
+    rows += [[name, EXPECTED[name], NOT_RUN, *[""] * 6] for name in missing]
+    head = ["experiment", "expected", "verdict", "net − best expert, Elo (95 %)", "games", "best expert"]
+    return markdown([*head, *_READING], rows)
+
+
+_READING = ("games of the experts", "plies read", "minutes")
+"""Heads of what ``_reading`` gives."""
+
+
+def _reading(evidence: Evidence, e: Experiment) -> tuple[str, str, str]:
+    """What a net had to learn from, what it read of that, and for how long."""
+    plies = evidence.plies_read(e)
+    read = "" if plies is None else f"{plies / 1e6:.1f} M"
+    return f"{learnt_from(e):,}", read, f"{float(e.values['notes'].get('minutes', 0)):g}"
 
 
 def verdict(evidence: Evidence, name: str) -> str:
@@ -89,6 +99,12 @@ def difference(evidence: Evidence, name: str) -> str:
     """The same in Elo, with its interval."""
     e = evidence.experiment(name)
     return NOT_RUN if e is None else e.difference
+
+
+def rule(evidence: Evidence, population: str) -> str:
+    """What the engine's rule against repetitions is worth to the board-fed net."""
+    found = evidence.rule(population)
+    return NOT_RUN if found is None else interval(dict(zip(("elo", "low", "high"), found, strict=True)))
 
 
 def word(evidence: Evidence, name: str) -> str:
@@ -116,9 +132,14 @@ def bars(evidence: Evidence, name: str) -> str:
         average = checks["average_minus_expert"]
         above = "not known" if average is None else interval(average)
         rows.append(
-            ["net at T=1 − best expert", "not above 0", above, _yes(average is not None and not checks["average_is_above"])]
+            ["net at T=1 − best expert", "not above 0", above, _yes(_is_bounded(average) and not checks["average_is_above"])]
         )
     return markdown(head, rows)
+
+
+def _is_bounded(gap: dict[str, Any] | None) -> bool:
+    """Whether an interval excludes anything at all."""
+    return gap is not None and gap["low"] is not None and gap["high"] is not None
 
 
 def _yes(passed: bool) -> str:
@@ -154,12 +175,11 @@ def slope(evidence: Evidence, _: str) -> str:
             e.name,
             e.difference,
             f"**{e.values['verdict']}**",
-            f"{learnt_from(e):,}",
-            f"{float(e.values['notes'].get('minutes', 0)):g}",
+            *_reading(evidence, e),
         ]
         for (low, high), e in evidence.slope()
     ]
-    head = ["random moves", "experiment", "net − best expert, Elo (95 %)", "verdict", "games learnt from", "minutes"]
+    head = ["random moves", "experiment", "net − best expert, Elo (95 %)", "verdict", *_READING]
     return markdown(head, rows) if rows else NOT_RUN
 
 
@@ -181,7 +201,7 @@ def _with_glicko(r: dict[str, Any] | None) -> str:
 
 
 def one_net(evidence: Evidence, _: str) -> str:
-    """One net told several ratings, at two temperatures."""
+    """One net conditioned on several ratings, at two temperatures."""
     path = evidence.folder / "one-net" / "curve.json"
     if not path.is_file():
         return NOT_RUN
@@ -191,7 +211,7 @@ def one_net(evidence: Evidence, _: str) -> str:
     for name in names:
         curve = dict(curve_of(ratings, name))
         rows.append([name.removeprefix("told "), *(_rated(curve[t]) if t in curve else "?" for t in (1.0, 0.001))])
-    return markdown(["rating told", "at T=1", "at T=0.001"], rows)
+    return markdown(["conditioned on", "at T=1", "at T=0.001"], rows)
 
 
 def searching(evidence: Evidence, _: str) -> str:
@@ -257,6 +277,7 @@ _FILLS: dict[str, Callable[[Evidence, str], str]] = {
     "verdict": verdict,
     "score": score,
     "difference": difference,
+    "rule": rule,
     "word": word,
     "bars": bars,
     "experts": experts,

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import MatchError
+from match.play.results import PACKED, read_results
 from match.players.population import read_population
-from match.statistics.scores import temperature_of
+from match.statistics.scores import change, points_by_pair, temperature_of
+from match.statistics.verdict import the_two
 
 EXPECTED = {"noisy": "transcends", "specialists": "transcends", "herd": "does not transcend"}
 """What theory says of the three populations."""
@@ -94,12 +96,35 @@ class Evidence:
         paths = {n: docs / "results" / "search" / f"temperatures-{n}.txt" for n in (1, 16, 64)}
         return {n: rated_by_temperature(path.read_text(encoding="utf-8")) for n, path in paths.items() if path.is_file()}
 
+    def rule(self, population: str) -> tuple[float, float, float] | None:
+        """Elo that the engine's rule against repetitions is worth to the board-fed net, with its interval, by opening pairs.
+
+        The deciding match and the one by votes alone are the same games but for the rule. None where one of them is not kept.
+        """
+        paths = [self.folder / population / arm / PACKED for arm in ("net-votes", "net")]
+        if not all(path.is_file() for path in paths):
+            return None
+        votes, ruled = (_by_opening(path) for path in paths)
+        return change(votes, ruled)
+
+    def plies_read(self, experiment: Experiment) -> int | None:
+        """In training, where its last validation was kept."""
+        arm = experiment.name.partition("/")[2].removesuffix("-votes")
+        path = self.folder / experiment.population / arm / "validation.jsonl"
+        return int(json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["plies"]) if path.is_file() else None
+
     def _all(self, name: str) -> list[Path]:
         return sorted(self.folder.glob(f"*/*/{name}"))
 
 
+def _by_opening(path: Path) -> dict[str, float]:
+    """The net's points a game in each opening of its match with the best expert."""
+    scores = [replace(game.score(), pair=game.opening) for game in read_results(path)]
+    return {opening: points for (_, opening), points in points_by_pair(scores, the_two(scores)[0]).items()}
+
+
 def learnt_from(experiment: Experiment) -> int:
-    """Games of the experts that the net has read."""
+    """Games that were asked of the experts; how much of them the net has read is ``Evidence.plies_read``."""
     return int(experiment.values["notes"].get("games", 0))
 
 

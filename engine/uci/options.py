@@ -337,8 +337,8 @@ OPTIONS: tuple[Option, ...] = (
         "hash_mb",
         low=1,
         high=1048576,
-        help="Memory in MiB for remembered evaluations, and as much again for each of a search's tree and what the net has "
-        "read of its lines.",
+        help="Memory in MiB for each of three things: remembered evaluations, the tree of a search, and what the net has "
+        "read of its lines. A search may use three times this number.",
     ),
     Option(CLEAR_HASH, "button", "", "", "Forgets all evaluations and the game read so far."),
     _spin(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.errors import MatchError
 
 WHITE_POINTS = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}
 """By the result of a game."""
@@ -37,15 +39,20 @@ class Score:
 
 def pentanomial(scores: Sequence[Score], hero: str) -> NDArray[np.float64]:
     """(5,) opening pairs by the points that ``hero`` took; games without their partner are left out."""
-    pairs: dict[tuple[frozenset[str], str], list[float]] = {}
+    counts = np.zeros(5)
+    for points in points_by_pair(scores, hero).values():
+        counts[round(4 * points)] += 1
+    return counts
+
+
+def points_by_pair(scores: Sequence[Score], hero: str) -> dict[tuple[str, str], float]:
+    """Opponent and name of each complete opening pair -> the points a game that ``hero`` took."""
+    pairs: dict[tuple[str, str], list[float]] = {}
     for s in scores:
         if s.pair and hero in (s.white, s.black):
-            pairs.setdefault((frozenset((s.white, s.black)), s.pair), []).append(s.points if s.white == hero else 1 - s.points)
-    counts = np.zeros(5)
-    for points in pairs.values():
-        if len(points) == 2:
-            counts[round(2 * sum(points))] += 1
-    return counts
+            opponent, points = (s.black, s.points) if s.white == hero else (s.white, 1 - s.points)
+            pairs.setdefault((opponent, s.pair), []).append(points)
+    return {key: sum(points) / 2 for key, points in pairs.items() if len(points) == 2}
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,24 @@ def difference(counts: Sequence[float]) -> Difference:
     smooth /= smooth.sum()
     variance = max(float(smooth @ (PAIR_POINTS - float(smooth @ PAIR_POINTS)) ** 2), 0.25 / total)
     return Difference(whole, mean, math.sqrt(variance / total))
+
+
+def change(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[float, float, float]:
+    """Elo that a player has more in one match than in another against the same opponent, and its 95 % interval.
+
+    Each match is his points a game by opening; those that both hold are compared. Raises MatchError where there are fewer than
+    two of them, or where a score of 0 or 1 leaves no Elo to compare.
+    """
+    both = sorted(before.keys() & after.keys())
+    first, second = (np.array([points[opening] for opening in both]) for points in (before, after))
+    if len(both) < 2 or not all(0 < points.mean() < 1 for points in (first, second)):
+        raise MatchError(
+            f"expected two matches with openings in common and points on both sides, got {len(both)} such openings"
+        )
+    slopes = [400 / math.log(10) / float(x.mean() * (1 - x.mean())) for x in (first, second)]  # Elo a point, where they stand
+    error = float((slopes[1] * second - slopes[0] * first).std(ddof=1)) / math.sqrt(len(both))
+    elo = elo_of(float(second.mean())) - elo_of(float(first.mean()))
+    return elo, elo - 1.96 * error, elo + 1.96 * error
 
 
 def temperature_of(name: str) -> tuple[str, float] | None:

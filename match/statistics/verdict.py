@@ -22,8 +22,11 @@ _SIDES = 2 * NormalDist().inv_cdf(0.975)  # an interval of 95 % is so many stand
 MEANING = {
     "transcends": "the whole 95 % interval of net - best expert is above 0",
     "does not transcend": "the whole 95 % interval of net - best expert is below 0",
-    "undecided": "the 95 % interval of net - best expert holds 0",
+    "undecided": "the 95 % interval of net - best expert holds 0, or there are fewer than 30 opening pairs",
 }
+FEWEST_PAIRS = 30
+"""An interval from fewer opening pairs is too narrow to decide by: of four pairs without draws, equal players make it miss 0 in
+every fourth match (`python -m benchmarks.match_statistics`)."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,11 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """One of MEANING: the sign of the interval, and nothing else. A draw-like result is undecided however many games
-        were played; more games, not a wish, may decide it."""
+        """One of MEANING, by the sign of the interval. A draw-like result is undecided however many games were played; more
+        games, not a wish, may decide it."""
         low, high = self.difference.interval
+        if self.difference.pairs < FEWEST_PAIRS:
+            return "undecided"
         return "transcends" if low > 0 else "does not transcend" if high < 0 else "undecided"
 
 

@@ -93,7 +93,7 @@ def test_the_slope_goes_by_noise_and_figures_are_drawn(tmp_path: Path) -> None:
     rows = page("{{slope}}", evidence).splitlines()[2:]
     assert rows[0].startswith("| 5% | noise-5/net | -")
     assert rows[-1].startswith("| 35 to 49% | noisy/net | +")
-    assert rows[-1].endswith("| **transcends** | 60,000 | 45 |")
+    assert rows[-1].endswith("| **transcends** | 60,000 |  | 45 |")
     experiment(tmp_path, "specialists/net", 100)
     rewards = advantage.Advantage((0.001, 0.75, 1.0), np.random.default_rng(1).random((20, 3)), np.full((3, 3), 0.5))
     (tmp_path / "specialists/net/advantage.json").write_text(json.dumps(advantage.as_json(rewards)))
@@ -143,6 +143,22 @@ def test_anyone_can_judge_the_games_of_a_verdict_again(path: Path) -> None:
         board = game.position(game.plies)
         assert board.is_checkmate() == (game.reason == "checkmate")
         assert game.reason != "checkmate" or board.result() == game.result
+
+
+def test_the_rule_is_weighed_on_the_games_that_both_matches_hold() -> None:
+    evidence = Evidence(ROOT / "docs" / "results" / "transcendence")
+    found = evidence.rule("noisy")
+    assert found is not None
+    assert [round(bound) for bound in found] == [132, 108, 156]
+    assert "{:+.0f} ({:+.0f} to {:+.0f})".format(*found) in page("{{rule: noisy}}", evidence)
+    assert page("{{rule: herd}}", evidence) == "*not run yet*"
+
+
+def test_what_a_net_has_read_stands_beside_what_was_asked_for(tmp_path: Path) -> None:
+    experiment(tmp_path, "noisy/net", 400)
+    assert "| 60,000 |  | 45 |" in page("{{verdicts}}", Evidence(tmp_path))
+    (tmp_path / "noisy" / "net" / "validation.jsonl").write_text('{"plies": 1000000}\n{"plies": 18410000}\n')
+    assert "| 60,000 | 18.4 M | 45 |" in page("{{verdicts}}", Evidence(tmp_path))
 
 
 def test_people(tmp_path: Path) -> None:

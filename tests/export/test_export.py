@@ -12,6 +12,7 @@ from typing import Any, get_args
 import chess
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from safetensors.torch import save_file
 
@@ -26,7 +27,7 @@ from export.games import Transcript, continued, from_half, of_store, random_game
 from export.gate import Fidelity, TwinMatch, check, compare, play_twins, scored
 from export.graph import INPUTS, OUTPUTS, export_graph
 from export.package import PackageSpec, package
-from export.quantize import halve, quantize
+from export.quantize import halve, quantize, rounded
 from export.verify import TOLERANCE, Agreement, verify
 from match.statistics.scores import Difference
 from tests.nets import random_network
@@ -145,6 +146,29 @@ def test_int8_is_far_smaller_and_close(exported: tuple[Transformer, Path], tmp_p
     assert abs(found.move_nll - found.move_nll_fp32) < 0.01
     assert found.top1_agreement > 0.9
     assert EngineNet.open(out).info.precision == "int8"
+
+
+def test_a_table_is_packed_without_loss(one: tuple[Transformer, Path], tmp_path: Path) -> None:
+    """ONNX Runtime restores from the packed bytes just what rounding to seven bits made."""
+    graph = onnx.load(str(one[1])).graph
+    board = next(w for w in graph.initializer if w.name == "net.board.rows")
+    values, scale = rounded(graph, board, bits=7)
+    assert (values.min(), values.max()) == (-63, 63)
+    out = tmp_path / "int8.onnx"
+    quantize(one[1], out)
+    twin = onnx.load(str(out)).graph
+    assert {w.name: w for w in twin.initializer}["net.board.rows.packed"].dims == [len(values), 7, values.shape[1] // 8]
+    made_by = {node.output[0]: node for node in twin.node}
+    nodes, wanted = [], ["net.board.rows"]
+    while wanted:
+        if node := made_by.get(wanted.pop()):
+            nodes.insert(0, node)
+            wanted += node.input
+    table = onnx.helper.make_tensor_value_info("net.board.rows", onnx.TensorProto.FLOAT, None)
+    alone = onnx.helper.make_graph(nodes, "table", [], [table], initializer=list(twin.initializer))
+    model = onnx.helper.make_model(alone, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    restored = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {})[0]
+    assert np.allclose(restored, values * scale, rtol=1e-6, atol=0)
 
 
 def test_fp16_is_half_the_size_and_closer(exported: tuple[Transformer, Path], tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     reading.add_argument("--out", type=Path, required=True, help="the store's folder; an unfinished one is resumed")
     reading.add_argument("--processes", type=_count, default=1, help="that read moves, beside the one that writes")
     reading.add_argument("--format", choices=("auto", "pgn", "tsv"), default="auto", help="auto = by the file's name")
-    reading.add_argument("--slow", action="store_true", help="read PGN with python-chess, some 30 times slower")
+    reading.add_argument("--slow", action="store_true", help="read PGN with python-chess, some 45 times slower")
     reading.add_argument(
         "--scale", action="append", default=[], metavar="SOURCE=SCALE", help="rating scale of a source: lichess, chesscom, fide"
     )

@@ -7,7 +7,7 @@ docs/onnx-contract.md. Does not know runs. Nets with a small net over the square
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     import onnx
 
 Values = NDArray[Any]
+
+_FOLDED = ("BitwiseAnd", "Cast", "Concat", "MatMulInteger", "Mul", "Reshape", "Transpose")
+"""Operators through which a weight comes to where it is used."""
 
 _READABLE = ("none", "sum", "attacks")
 _SHAPE = ("layers", "width", "heads", "context", "board_input", "move_rank", "checks", "own_rows", "rating_input")
@@ -125,7 +128,7 @@ class _Graph:
     def __init__(self, graph: onnx.GraphProto, path: Path) -> None:
         self.path = path
         self._initializers = {weight.name: weight for weight in graph.initializer}
-        self._made_by = {node.output[0]: node for node in graph.node if node.op_type in _FOLDS}
+        self._made_by = {node.output[0]: node for node in graph.node if node.op_type in _FOLDED}
         factors = (self._constant(node.input[1]) for node in graph.node if node.op_type == "MatMul")
         self.matrices = [values.T for values in factors if values is not None and values.ndim == 2]
         """(out, in) each, in the order of ``_matrix_shapes``. They have no names that tell: the exporter folds that they are
@@ -134,20 +137,22 @@ class _Graph:
     def _constant(self, name: str) -> Values | None:
         """An initializer, or what is made of some without an input: the weights that a twin restores, and qkv once it is
         turned. None for all else."""
-        if name in self._initializers:
-            import onnx
+        import onnx
+        from onnx.reference import ReferenceEvaluator
 
+        if name in self._initializers:
             return onnx.numpy_helper.to_array(self._initializers[name])
         node = self._made_by.get(name)
         if node is None:
             return None
-        values = []
+        values = {}
         for source in node.input:
             value = self._constant(source)
             if value is None:
                 return None
-            values.append(value)
-        return _FOLDS[node.op_type](node, *values)
+            values[source] = value
+        (folded,) = ReferenceEvaluator(node).run(None, values)
+        return np.asarray(folded)
 
     def table(self, name: str, shape: tuple[int, ...]) -> Values:
         """A constant that kept its name."""
@@ -161,20 +166,6 @@ class _Graph:
                 f"expected {name} of shape {shape} in {self.path}, got {came}; begin from the folder of the run it came from"
             )
         return values
-
-
-def _turned(node: onnx.NodeProto, values: Values) -> Values:
-    order = [list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"]
-    return values.transpose(order[0] if order else None)
-
-
-_FOLDS: dict[str, Callable[..., Values]] = {
-    "Cast": lambda node, values: values.astype(np.float32),
-    "Mul": lambda node, a, b: a * b,
-    "Reshape": lambda node, values, shape: values.reshape(shape),
-    "Transpose": _turned,
-}
-"""Operators through which a weight comes to where it is used."""
 
 
 def _weights(graph: _Graph, model: ModelConfig) -> Iterator[tuple[str, Values]]:

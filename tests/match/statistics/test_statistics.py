@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 
-from benchmarks.match_statistics import DESIGNS, coverage, pair_points, sprt_line
+from benchmarks.match_statistics import DESIGNS, coverage, interval_line, pair_points, sprt_line
+from engine.errors import MatchError
+from match.statistics.scores import change, elo_of
 from match.statistics.sprt import Sprt
 
 
@@ -31,3 +34,25 @@ def test_simulated_pairs_have_the_score_that_they_should() -> None:
     assert abs(points.mean() - 0.637) < 0.004  # White's advantage cancels, nearly, over a pair
     wild = pair_points(np.full(40000, 0.0), drawn=0.3, random=random, opening_sd=200.0)
     assert np.corrcoef(wild.T)[0, 1] < -0.2
+
+
+def test_intervals_of_short_matches_are_too_narrow_and_those_of_long_ones_are_not() -> None:
+    four, many = (float(interval_line(pairs, 1000, drawn=0.02, seed=1).split()[3].rstrip("%")) for pairs in (4, 200))
+    assert 9 < four < 15
+    assert 1 < many < 4.5
+
+
+def test_what_changes_between_two_matches_is_compared_opening_by_opening() -> None:
+    random = np.random.default_rng(3)
+    luck = random.random(400)
+    before = {f"book {i}": float(x < 0.5) for i, x in enumerate(luck)}
+    after = {f"book {i}": float(x < 0.6) for i, x in enumerate(luck)}
+    elo, low, high = change(before, after)
+    scores = [float(np.mean(list(points.values()))) for points in (before, after)]
+    assert elo == pytest.approx(elo_of(scores[1]) - elo_of(scores[0]))
+    assert 0 < low < elo < high
+    shuffled = dict(zip(after, random.permutation(list(after.values())), strict=True))  # no luck in common
+    assert change(before, shuffled)[2] - elo > 2 * (high - elo)
+    for other in ({}, {"book 1": 1.0, "book 2": 1.0}):
+        with pytest.raises(MatchError, match="openings in common"):
+            change(before, other)

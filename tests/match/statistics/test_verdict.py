@@ -16,7 +16,7 @@ from match.play.game import Played
 from match.report.verdict import as_json, as_text
 from match.statistics.ratings import Rating
 from match.statistics.scores import Score, elo_of
-from match.statistics.verdict import MEANING, check_temperatures, judge, the_two
+from match.statistics.verdict import MEANING, Verdict, check_temperatures, judge, the_two
 from tests.match.conftest import START
 
 NET, EXPERT = "net T=0.001", "expert 1"
@@ -44,6 +44,16 @@ def test_the_three_verdicts(elo: float, pairs: int, word: str) -> None:
     assert low < elo < high
     assert f"verdict: {word} ({MEANING[word]})" in as_text(found)
     assert f"{found.difference.pairs} opening pairs" in as_text(found)
+
+
+def test_few_pairs_decide_nothing() -> None:
+    def judged(pairs: int) -> Verdict:
+        won = [Score(*((NET, EXPERT, 1.0) if first else (EXPERT, NET, 0.0)), f"o{i}") for i in range(pairs) for first in (0, 1)]
+        return judge(won, net=NET, expert=EXPERT)
+
+    assert judged(29).difference.interval[0] > 0
+    assert judged(29).word == "undecided"
+    assert judged(30).word == "transcends"
 
 
 def test_the_other_side_gets_the_other_verdict() -> None:
