@@ -1,7 +1,7 @@
 #!/bin/sh
 # Can a net beat every player that it learned from? From nothing to a verdict, on one machine.
 #
-#   recipes/transcendence.sh POPULATION [OUT]     noisy, specialists, herd, levels, or a population file of your own
+#   recipes/transcendence.sh POPULATION [OUT]     noisy, specialists, skills, herd, noisy-herd, levels, or a population file of your own
 #
 #   GAMES=60000 MINUTES=45 recipes/transcendence.sh noisy         the first verdict: some three hours on two cores
 #   ARM=blind recipes/transcendence.sh noisy                      the same games, a net that sees moves only
@@ -15,13 +15,15 @@
 #   ROBIN_GAMES   a pairing, to rate the experts      SWEEP_GAMES     a temperature and expert
 #   MATCH_GAMES   net against the best expert         MATCH           more options for the net's matches (--device cuda)
 #   CLIMB="2 3 4" Stockfish levels that the net meets as well       RESULTS         where the result files go
+#   VOTE=PLAYER   what a perfect vote would play, which the net meets as well: stockfish@depth=1 for noisy, specialists and
+#                 skills, match/populations/herd-0.toml for herd and noisy-herd; VOTE_GAMES (default 300)
 #
 # Training games begin with four random plies, so that nothing but the experts' own moves can be learnt from them; the matches
 # begin from match/play/book.txt, which the net has never seen.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/recipes/steps.sh"
-case ${1:?expected a population: noisy, specialists, herd, levels or a file} in
+case ${1:?expected a population: noisy, specialists, skills, herd, noisy-herd, levels or a file} in
 *.toml) population=$1 ;;
 *) population=$root/match/populations/$1.toml ;;
 esac
@@ -75,6 +77,13 @@ if [ -n "${CLIMB:-}" ]; then
   once "$arm-climb" "$root/bin/match" play --net "$work/net.onnx" --levels $CLIMB --builtin --games "${CLIMB_GAMES:-200}" \
     --out "$work/climb" --no-page ${MATCH:-}
   cp "$work/climb/table.txt" "$results/$arm/climb.txt"
+fi
+
+if [ -n "${VOTE:-}" ]; then
+  # shellcheck disable=SC2086
+  once "$arm-vote" "$root/bin/match" versus "net:$work/net.onnx@0.001" "$VOTE" --games "${VOTE_GAMES:-300}" --out "$work/vote" --no-page \
+    ${MATCH:-}
+  tail -n 2 "$work/vote/table.txt" >"$results/$arm/base.txt"
 fi
 
 seconds=$(trained_seconds "$work/run")

@@ -369,7 +369,7 @@ def test_a_command_is_read_as_the_systems_shell_would(command: str, posix: bool,
 
 
 @needs_stockfish
-@pytest.mark.parametrize("name", ["noisy", "specialists", "herd", "ladder-down", "levels", "teachers"])
+@pytest.mark.parametrize("name", ["noisy", "specialists", "skills", "herd", "noisy-herd", "ladder-down", "levels", "teachers"])
 def test_the_populations_that_ship_are_whole(name: str) -> None:
     players = PlayerFactory().players(str(ROOT / "match" / "populations" / f"{name}.toml"))
     assert len(distinct(players)) >= 3
