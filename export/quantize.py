@@ -41,7 +41,7 @@ def quantize(path: Path, out: Path) -> None:
     for weight in large_weights(graph):
         if MOVE_COUNT in weight.dims or _size(weight) < SMALLEST_INT8:
             restored += _halve_weight(graph, weight)
-        elif is_table(graph, weight) and weight.dims[-1] % 8 == 0:
+        elif is_table(graph, weight) and len(weight.dims) == 2 and weight.dims[1] % 8 == 0:
             restored += _pack_table(graph, weight)
         else:
             restored += _round_weight(graph, weight)
