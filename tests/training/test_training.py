@@ -38,7 +38,7 @@ from training.config import (
 from training.data.store import GAME_DTYPE, Shard, Store, StoreWriter
 from training.net.average import Average
 from training.net.model import Transformer, attend
-from training.net.optimizer import make_optimizers, orthogonalized, rate_at
+from training.net.optimizer import _iterated, _iterated_by_gram, make_optimizers, orthogonalized, rate_at
 from training.run import checkpoint, loop, metrics_file
 from training.run.loop import Diverged, Processes, Trainer, compiles, precision_of
 from training.run.validation import evaluate, load_validation
@@ -278,6 +278,16 @@ def test_orthogonalized_levels_the_singular_values() -> None:
     values = torch.linalg.svdvals(orthogonalized(stack))
     assert values.min() > 0.4
     assert values.max() < 1.4
+
+
+def test_a_wide_matrix_is_orthogonalized_by_its_gram_matrix_alike() -> None:
+    torch.manual_seed(1)
+    decaying = torch.logspace(0, -3, 24)[:, None] * torch.randn(2, 24, 96)  # singular values of three orders
+    wide = decaying / decaying.norm(dim=(-2, -1), keepdim=True)
+    assert torch.allclose(_iterated_by_gram(wide), _iterated(wide), atol=1e-5)
+    for matrix in (wide, wide.mT):
+        values = torch.linalg.svdvals(orthogonalized(matrix))
+        assert torch.allclose(values, torch.linalg.svdvals(_iterated(wide)), atol=1e-5)
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
