@@ -211,15 +211,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--pools", type=int, default=300)
     options.add_argument("--matches", type=int, default=2000)
     options.add_argument("--resamples", type=int, default=400)
-    options.add_argument("--out", type=Path, default=OUT)
+    options.add_argument("--out", type=Path, help=f"default: {OUT.name}, or PART.txt beside it where there is one part")
     arguments = options.parse_args(argv)
     began, told = time.monotonic(), []
     for line in lines(arguments.only, arguments.pools, arguments.matches, arguments.resamples):
         print(line, flush=True)
         told.append(line)
     told.append(f"\n{time.monotonic() - began:.0f} s")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text("\n".join(told) + "\n", encoding="utf-8")
+    out = arguments.out or (OUT if len(arguments.only) > 1 else OUT.with_name(f"{arguments.only[0]}.txt"))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("\n".join(told) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

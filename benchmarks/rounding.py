@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def table(net: Path, scratch: Path, config: ModelConfig, games: list[Transcript]) -> str:
-    """A line for each kind that the net has, one for all of them, and one for the int8 twin."""
+    """A line for each kind that the net has, one for all of them, three for the board in fewer bits, one for the twin."""
     want = _answers(net, config, games)
 
     def line(name: str, write: Callable[[Path], None]) -> str:

@@ -22,13 +22,13 @@ SMALLEST_INT8 = 65_536
 others but the head (docs/results/training/rounding.txt), and save 0.14 MB."""
 TABLE_BITS = 7
 """Of a value of the large tables: the board's is more than half of the file, and bears 7 bits well and 6 not
-(docs/results/training/rounding.txt)."""
+(docs/results/training/rounding.txt). ``packed`` is made for just these."""
 PRODUCTS = ("MatMul", "Gemm", "Conv")
 """Operators that a GPU computes several times faster in float16."""
 
 
 def quantize(path: Path, out: Path) -> None:
-    """Write the int8 twin of a fp32 net: weights rounded to 8 bits, arithmetic in float32 as before.
+    """Write the int8 twin of a fp32 net: weights rounded to 8 bits, tables to 7, arithmetic in float32 as before.
 
     Every large weight becomes int8 and a scale a row (tables) or an output channel (matrices), multiplied back by nodes that
     ONNX Runtime folds away when it loads the net; tables are packed into ``TABLE_BITS`` a value. What decides moves directly
@@ -129,7 +129,9 @@ def _round_weight(graph: onnx.GraphProto, weight: onnx.TensorProto) -> list[onnx
 
 def packed(values: NDArray[np.int8]) -> NDArray[np.uint8]:
     """(N, W) values from -63 to 63 as (N, 7, W / 8) bytes: seven eighths of a row in the high seven bits, and the last eighth
-    in the low bits that are left over."""
+    in the low bits that are left over. Raises ValueError for other values."""
+    if values.min() < -63 or values.max() > 63:
+        raise ValueError(f"expected values from -63 to 63, got {values.min()} to {values.max()}")
     parts = (values.astype(np.uint8) << 1).reshape(len(values), 8, -1)
     spare = parts[:, 7:] >> np.arange(1, 8, dtype=np.uint8)[:, None] & np.uint8(1)
     whole: NDArray[np.uint8] = np.bitwise_or(parts[:, :7], spare, dtype=np.uint8)
@@ -143,12 +145,12 @@ def _pack_table(graph: onnx.GraphProto, weight: onnx.TensorProto) -> list[onnx.N
     """
     name, (values, scale) = weight.name, rounded(graph, weight, bits=TABLE_BITS)
     graph.initializer.remove(weight)
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "packed": packed(values),
         "high": np.array(254, np.uint8),
         "low": np.array(1, np.uint8),
         "places": 2 ** np.arange(1, 8, dtype=np.uint8)[None],
-        "shape": np.array(weight.dims),
+        "shape": np.array(weight.dims, np.int64),
         "scale": scale / 2,
     }
     graph.initializer.extend(onnx.numpy_helper.from_array(value, f"{name}.{part}") for part, value in constants.items())

@@ -73,15 +73,17 @@ once "$arm-sweep-$sweep" "$root/bin/match" sweep --net "$work/net.onnx" --levels
   --games "$sweep" --out "$work/sweep" --no-page ${MATCH:-}
 
 if [ -n "${CLIMB:-}" ]; then
+  settled "$arm-climb" "CLIMB=$CLIMB"
   # shellcheck disable=SC2086
-  once "$arm-climb" "$root/bin/match" play --net "$work/net.onnx" --levels $CLIMB --builtin --games "${CLIMB_GAMES:-200}" \
+  once "$arm-climb-${CLIMB_GAMES:-200}" "$root/bin/match" play --net "$work/net.onnx" --levels $CLIMB --builtin --games "${CLIMB_GAMES:-200}" \
     --out "$work/climb" --no-page ${MATCH:-}
   cp "$work/climb/table.txt" "$results/$arm/climb.txt"
 fi
 
 if [ -n "${VOTE:-}" ]; then
+  settled "$arm-vote" "VOTE=$VOTE"
   # shellcheck disable=SC2086
-  once "$arm-vote" "$root/bin/match" versus "net:$work/net.onnx@0.001" "$VOTE" --games "${VOTE_GAMES:-300}" --out "$work/vote" --no-page \
+  once "$arm-vote-${VOTE_GAMES:-300}" "$root/bin/match" versus "net:$work/net.onnx@0.001" "$VOTE" --games "${VOTE_GAMES:-300}" --out "$work/vote" --no-page \
     ${MATCH:-}
   tail -n 2 "$work/vote/table.txt" >"$results/$arm/base.txt"
 fi

@@ -16,7 +16,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from docs.build.transcendence_evidence import EXPECTED, Evidence, Experiment, curve_of, interval, learnt_from, read_json, signed
+from docs.build.transcendence_evidence import (
+    EXPECTED,
+    Evidence,
+    Experiment,
+    curve_of,
+    games_of_experts,
+    interval,
+    read_json,
+    signed,
+)
 from engine.command_line import run_command
 from engine.errors import MatchError
 from engine.files import write_text
@@ -76,7 +85,7 @@ def _reading(evidence: Evidence, e: Experiment) -> tuple[str, str, str]:
     """What a net had to learn from, what it read of that, and for how long."""
     plies = evidence.plies_read(e)
     read = "" if plies is None else f"{plies / 1e6:.1f} M"
-    return f"{learnt_from(e):,}", read, f"{float(e.values['notes'].get('minutes', 0)):g}"
+    return f"{games_of_experts(e):,}", read, f"{float(e.values['notes'].get('minutes', 0)):g}"
 
 
 def verdict(evidence: Evidence, name: str) -> str:

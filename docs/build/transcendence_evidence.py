@@ -18,8 +18,14 @@ from match.players.population import read_population
 from match.statistics.scores import change, points_by_pair, temperature_of
 from match.statistics.verdict import the_two
 
-EXPECTED = {"noisy": "transcends", "specialists": "transcends", "herd": "does not transcend"}
-"""What theory says of the three populations."""
+EXPECTED = {
+    "noisy": "transcends",
+    "specialists": "transcends",
+    "skills": "transcends",
+    "levels": "transcends",
+    "herd": "does not transcend",
+}
+"""What theory says of the populations."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Evidence:
     folder: Path
 
     def experiments(self) -> list[Experiment]:
-        """All verdicts, the three populations first, then by name, numbers in it by their size."""
+        """All verdicts, those populations first, then by name, numbers in it by their size."""
         experiments = [
             Experiment(str(path.parent.relative_to(self.folder)), read_json(path)) for path in self._all("verdict.json")
         ]
@@ -75,7 +81,7 @@ class Evidence:
     def slope(self) -> list[tuple[tuple[float, float], Experiment]]:
         """Least and greatest share of random moves, and what came of it, for populations that only ever err so."""
         points = [(shares, e) for e in self.experiments() if (shares := self._noise(e.population))]
-        return sorted(points, key=lambda point: (sum(point[0]), learnt_from(point[1])))
+        return sorted(points, key=lambda point: (sum(point[0]), games_of_experts(point[1])))
 
     def _noise(self, population: str) -> tuple[float, float] | None:
         players = read_population(self.folder / population / "population.toml").values()
@@ -123,8 +129,8 @@ def _by_opening(path: Path) -> dict[str, float]:
     return {opening: points for (_, opening), points in points_by_pair(scores, the_two(scores)[0]).items()}
 
 
-def learnt_from(experiment: Experiment) -> int:
-    """Games that were asked of the experts; how much of them the net has read is ``Evidence.plies_read``."""
+def games_of_experts(experiment: Experiment) -> int:
+    """Games that were asked of them; how much of these the net has read is ``Evidence.plies_read``."""
     return int(experiment.values["notes"].get("games", 0))
 
 

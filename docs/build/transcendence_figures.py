@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from docs.build.transcendence_evidence import EXPECTED, Evidence, Experiment, curve_of, learnt_from, read_json
+from docs.build.transcendence_evidence import EXPECTED, Evidence, Experiment, curve_of, games_of_experts, read_json
 from match.studies import advantage
 
 _COLOURS = {"transcends": "C2", "does not transcend": "C3", "undecided": "C7"}
@@ -72,7 +72,7 @@ def _bounds(e: Experiment) -> tuple[float, float]:
 
 
 def _temperature(evidence: Evidence) -> Figure | None:
-    """Rating minus the best expert's by temperature, a line a net of the three populations."""
+    """Rating minus the best expert's by temperature, a line a net of the populations that theory speaks of."""
     measured = [e for e in evidence.experiments() if e.curve and e.best and e.best["elo"] is not None]
     measured = [e for e in measured if e.population in EXPECTED]
     if not measured:
@@ -100,14 +100,14 @@ def _band(axes: Any, points: Sequence[tuple[int, dict[str, Any]]], *, base: floa
 
 
 def _noise(evidence: Evidence) -> Figure | None:
-    """Where transcendence begins and ends: a line for each arm and number of games learnt from."""
+    """Where transcendence begins: a line for each arm and number of games."""
     found = [(shares, e) for shares, e in evidence.slope() if e.values["elo"] is not None]
     if not found:
         return None
     figure, axes = _axes()
-    lines = sorted({(_arm(e), learnt_from(e)) for _, e in found}, reverse=True)
+    lines = sorted({(_arm(e), games_of_experts(e)) for _, e in found}, reverse=True)
     for i, (arm, games) in enumerate(lines):
-        points = [(shares, e) for shares, e in found if (_arm(e), learnt_from(e)) == (arm, games)]
+        points = [(shares, e) for shares, e in found if (_arm(e), games_of_experts(e)) == (arm, games)]
         bounds = [_bounds(e) for _, e in points]
         elo = [e.values["elo"] for _, e in points]
         errors = [
@@ -117,7 +117,7 @@ def _noise(evidence: Evidence) -> Figure | None:
         noise = [50 * (low + high) for (low, high), _ in points]
         spread = [50 * (high - low) for (low, high), _ in points]
         names = {e.population for _, e in points}
-        label = f"{points[0][1].name if len(names) == 1 else arm}, {games:,} games learnt from"
+        label = f"{points[0][1].name if len(names) == 1 else arm}, {games:,} games of the experts"
         axes.errorbar(noise, elo, errors, spread, fmt="s-" if arm == "blind" else "o-", color=f"C{i}", capsize=3, label=label)
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.set(xlabel="random moves of the experts, % (bars: least to greatest)", ylabel="net − best expert (Elo, bars: 95 %)")

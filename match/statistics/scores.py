@@ -114,17 +114,19 @@ def difference(counts: Sequence[float]) -> Difference:
 def change(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[float, float, float]:
     """Elo that a player has more in one match than in another against the same opponent, and its 95 % interval.
 
-    Each match is his points a game by opening; those that both hold are compared. Raises MatchError where there are fewer than
-    two of them, or where a score of 0 or 1 leaves no Elo to compare.
+    Each match is its points a game by opening; those that both hold are compared, and the error is at least that of
+    ``difference``. Raises MatchError where there are fewer than two of them, or where a score of 0 or 1 leaves no Elo to
+    compare.
     """
     both = sorted(before.keys() & after.keys())
     first, second = (np.array([points[opening] for opening in both]) for points in (before, after))
-    if len(both) < 2 or not all(0 < points.mean() < 1 for points in (first, second)):
-        raise MatchError(
-            f"expected two matches with openings in common and points on both sides, got {len(both)} such openings"
-        )
+    if len(both) < 2:
+        raise MatchError(f"expected two matches with openings in common, got {len(both)} of them")
+    if not all(0 < points.mean() < 1 for points in (first, second)):
+        raise MatchError(f"expected points on both sides, got scores of {first.mean():.0%} and {second.mean():.0%}")
     slopes = [400 / math.log(10) / float(x.mean() * (1 - x.mean())) for x in (first, second)]  # Elo a point, where they stand
-    error = float((slopes[1] * second - slopes[0] * first).std(ddof=1)) / math.sqrt(len(both))
+    spread = float((slopes[1] * second - slopes[0] * first).std(ddof=1))
+    error = max(spread, min(slopes) / 2 / math.sqrt(len(both))) / math.sqrt(len(both))
     elo = elo_of(float(second.mean())) - elo_of(float(first.mean()))
     return elo, elo - 1.96 * error, elo + 1.96 * error
 

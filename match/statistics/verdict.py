@@ -19,14 +19,14 @@ from match.statistics.scores import Difference, Score, difference, pentanomial, 
 _SURE = 0.05  # error rate of each check on temperatures, all its comparisons together
 _SIDES = 2 * NormalDist().inv_cdf(0.975)  # an interval of 95 % is so many standard errors wide
 
+FEWEST_PAIRS = 30
+"""An interval from fewer opening pairs is too narrow to decide by: of four pairs with few draws, equal players make it miss 0
+in every fourth match (`python -m benchmarks.match_statistics`)."""
 MEANING = {
     "transcends": "the whole 95 % interval of net - best expert is above 0",
     "does not transcend": "the whole 95 % interval of net - best expert is below 0",
-    "undecided": "the 95 % interval of net - best expert holds 0, or there are fewer than 30 opening pairs",
+    "undecided": f"the 95 % interval of net - best expert holds 0, or there are fewer than {FEWEST_PAIRS} opening pairs",
 }
-FEWEST_PAIRS = 30
-"""An interval from fewer opening pairs is too narrow to decide by: of four pairs without draws, equal players make it miss 0 in
-every fourth match (`python -m benchmarks.match_statistics`)."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """One of MEANING, by the sign of the interval. A draw-like result is undecided however many games were played; more
-        games, not a wish, may decide it."""
+        """One of MEANING, by the sign of the interval; undecided with fewer than FEWEST_PAIRS. A draw-like result is undecided
+        however many games were played; more games, not a wish, may decide it."""
         low, high = self.difference.interval
         if self.difference.pairs < FEWEST_PAIRS:
             return "undecided"

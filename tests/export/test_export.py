@@ -27,7 +27,7 @@ from export.games import Transcript, continued, from_half, of_store, random_game
 from export.gate import Fidelity, TwinMatch, check, compare, play_twins, scored
 from export.graph import INPUTS, OUTPUTS, export_graph
 from export.package import PackageSpec, package
-from export.quantize import halve, quantize, rounded
+from export.quantize import halve, packed, quantize, rounded
 from export.verify import TOLERANCE, Agreement, verify
 from match.statistics.scores import Difference
 from tests.nets import random_network
@@ -169,6 +169,8 @@ def test_a_table_is_packed_without_loss(one: tuple[Transformer, Path], tmp_path:
     model = onnx.helper.make_model(alone, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     restored = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {})[0]
     assert np.allclose(restored, values * scale, rtol=1e-6, atol=0)
+    with pytest.raises(ValueError, match="from -63 to 63, got -3 to 64"):
+        packed(np.full((1, 8), 64, np.int8) - np.array([[67, 0, 0, 0, 0, 0, 0, 0]], np.int8))
 
 
 def test_fp16_is_half_the_size_and_closer(exported: tuple[Transformer, Path], tmp_path: Path) -> None:

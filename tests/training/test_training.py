@@ -288,6 +288,7 @@ def test_a_wide_matrix_is_orthogonalized_by_its_gram_matrix_alike() -> None:
     for matrix in (wide, wide.mT):
         values = torch.linalg.svdvals(orthogonalized(matrix))
         assert torch.allclose(values, torch.linalg.svdvals(_iterated(wide)), atol=1e-5)
+    assert torch.linalg.svdvals(orthogonalized(wide, torch.bfloat16)).max() < 1.4
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:

@@ -53,6 +53,7 @@ def test_what_changes_between_two_matches_is_compared_opening_by_opening() -> No
     assert 0 < low < elo < high
     shuffled = dict(zip(after, random.permutation(list(after.values())), strict=True))  # no luck in common
     assert change(before, shuffled)[2] - elo > 2 * (high - elo)
-    for other in ({}, {"book 1": 1.0, "book 2": 1.0}):
-        with pytest.raises(MatchError, match="openings in common"):
-            change(before, other)
+    with pytest.raises(MatchError, match="openings in common, got 1"):
+        change(before, {"book 1": 0.5})
+    with pytest.raises(MatchError, match=r"points on both sides, got scores of .* and 100%"):
+        change(before, dict.fromkeys(before, 1.0))
