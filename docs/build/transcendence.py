@@ -47,6 +47,8 @@ def _rated(r: dict[str, Any]) -> str:
         return f"{r['elo']:.0f} (fixed)"
     if r["elo"] is None:
         return "?"
+    if r["elo"] in (r["low"], r["high"]):  # all games lost or won: a bound and no estimate
+        return f"{'below' if r['low'] is None else 'above'} {r['elo']:.0f}"
     low, high = ("open" if bound is None else f"{bound:.0f}" for bound in (r["low"], r["high"]))
     return f"{r['elo']:.0f} ({low} to {high})"
 

@@ -161,6 +161,17 @@ def test_what_a_net_has_read_stands_beside_what_was_asked_for(tmp_path: Path) ->
     assert "| 60,000 | 18.4 M | 45 |" in page("{{verdicts}}", Evidence(tmp_path))
 
 
+def test_a_bound_is_no_rating(tmp_path: Path) -> None:
+    found = experiment(tmp_path, "noisy/net", 400)
+    for rating, low, high in zip(found["ratings"], (None, 500.0, None), (300.0, None, 900.0), strict=False):
+        rating["low"], rating["high"] = low, high
+        rating["elo"] = 700.0 if high == 900 else low or high
+    (tmp_path / "noisy" / "net" / "verdict.json").write_text(json.dumps(found))
+    text = page("{{temperatures: noisy/net}}{{experts: noisy}}", Evidence(tmp_path))
+    for words in ("below 300", "above 500", "700 (open to 900)"):
+        assert f"| {words} |" in text
+
+
 def test_people(tmp_path: Path) -> None:
     pool = curve((0.001, 1100), (1, 700))
     for cap in (1500, 1000):
