@@ -18,7 +18,7 @@ from engine.figures import expect_matplotlib
 from engine.files import write_text
 from training.data.filters import Filters
 from training.data.ingest import Job, Report, ingest
-from training.data.openings import opening_lines
+from training.data.openings import late_positions, opening_lines
 from training.data.pack import pack, unpack
 from training.data.pgn_out import game_text
 from training.data.rate import Rate
@@ -68,12 +68,13 @@ def parser() -> argparse.ArgumentParser:
     unpacking = commands.add_parser("unpack", help="such parts back into one store")
     unpacking.add_argument("parts", type=Path, nargs="+")
     unpacking.add_argument("--out", type=Path, required=True, help="the new store's folder")
-    opening = commands.add_parser("openings", help="opening lines as people play them, for bin/match generate --openings")
+    opening = commands.add_parser("openings", help="how people's games begin, or where they come to, for bin/match generate --openings")
     opening.add_argument("store", type=Path)
     opening.add_argument("--lines", type=_count, default=1000, help="how many different ones")
     opening.add_argument("--plies", type=_span, default=(6, 16), metavar="A-B", help="length of each (default 6-16)")
+    opening.add_argument("--men", type=_span, metavar="A-B", help="instead: positions with so many men on the board, one of a game")
     opening.add_argument("--seed", type=int, default=1)
-    opening.add_argument("--out", type=Path, required=True, help="a text file, a line of UCI moves each")
+    opening.add_argument("--out", type=Path, required=True, help="a text file, a line of UCI moves each; with --men an .epd")
     comparing = commands.add_parser("diversity", help="how much players differ in the same position, by rating cap")
     comparing.add_argument("store", type=Path)
     comparing.add_argument("--caps", type=_count, nargs="+", default=DEFAULT_CAPS, help="no player above; 0 = all games")
@@ -116,7 +117,7 @@ def _count(text: str) -> int:
 def _span(text: str) -> tuple[int, int]:
     shortest, _, longest = text.partition("-")
     if not (shortest.isdigit() and longest.isdigit()) or not 1 <= int(shortest) <= int(longest):
-        raise argparse.ArgumentTypeError(f"expected two numbers of plies like 6-16, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected two numbers like 6-16, got {text!r}")
     return int(shortest), int(longest)
 
 
@@ -210,9 +211,15 @@ def _unpack(arguments: argparse.Namespace) -> int:
 
 
 def _openings(arguments: argparse.Namespace) -> int:
-    shortest, longest = arguments.plies
     store = open_store(arguments.store)
-    lines = opening_lines(store, lines=arguments.lines, shortest=shortest, longest=longest, seed=arguments.seed)
+    if arguments.men:
+        if arguments.out.suffix != ".epd":
+            raise DataError(f"expected --out FILE.epd with --men, got {arguments.out}: bin/match knows positions by that ending")
+        fewest, most = arguments.men
+        lines = late_positions(store, positions=arguments.lines, fewest=fewest, most=most, seed=arguments.seed)
+    else:
+        shortest, longest = arguments.plies
+        lines = opening_lines(store, lines=arguments.lines, shortest=shortest, longest=longest, seed=arguments.seed)
     write_text(arguments.out, "".join(f"{line}\n" for line in lines))
     print(f"{arguments.out}: {len(lines):,} lines")
     return 0

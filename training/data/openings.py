@@ -1,11 +1,18 @@
-"""Opening lines as people play them, out of a store: for engines to go on from (`bin/match generate --openings FILE`).
+"""Where people's games begin and where they come to, out of a store: for engines to go on from (`bin/match generate --openings FILE`).
 
-Knows how lines are drawn. Does not know matches.
+    lines       the first moves of games, from the initial position
+    positions   one of each game, at a chosen number of men on the board: what weak players get into, and endings
+
+Knows how both are drawn. Does not know matches.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import chess
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import DataError
 from engine.vocabulary import UCI_MOVES
@@ -22,11 +29,9 @@ def opening_lines(store: Store, *, lines: int, shortest: int, longest: int, seed
     if lines < 1:
         raise DataError(f"expected one line or more, got {lines}; give a larger --lines")
     random = np.random.default_rng(seed)
-    long_enough = [np.flatnonzero((np.diff(s.offsets) > longest) & (np.asarray(s.games["start"]) < 0)) for s in store.shards]
-    games = np.concatenate([np.stack([np.full_like(g, i), g], axis=1) for i, g in enumerate(long_enough)])
+    games = _shuffled_games(store, longest, random)
     if not len(games):
         raise DataError(f"expected games of more than {longest} plies from the initial position in {store.path}, found none")
-    random.shuffle(games)
     drawn: dict[str, None] = {}
     for (shard, game), length in zip(games, random.integers(shortest, longest + 1, len(games)), strict=True):
         if len(drawn) == lines:
@@ -34,3 +39,50 @@ def opening_lines(store: Store, *, lines: int, shortest: int, longest: int, seed
         first = store.shards[shard].offsets[game]
         drawn.setdefault(" ".join(UCI_MOVES[move] for move in store.shards[shard].moves[first : first + length]))
     return list(drawn)
+
+
+def late_positions(store: Store, *, positions: int, fewest: int, most: int, seed: int) -> list[str]:
+    """Different positions as EPD: of games drawn at random, each the first with a number of men drawn from ``fewest`` to ``most``,
+    all numbers alike; a game that never has so few, or is over there, gives none. Held-out games are left out.
+
+    Fewer than ``positions`` where the store has not so many. Raises DataError for no positions at all, and where no game
+    has so few men.
+    """
+    if positions < 1:
+        raise DataError(f"expected one position or more, got {positions}; give a larger --lines")
+    random = np.random.default_rng(seed)
+    held_out = store.held_out()
+    drawn: dict[str, None] = {}
+    for shard, game in _shuffled_games(store, 0, random):
+        if len(drawn) == positions:
+            break
+        men = int(random.integers(fewest, most + 1))
+        if not held_out[shard][game] and (board := _first_with(_moves_of(store, shard, game), men)) is not None:
+            drawn.setdefault(board.epd())
+    if not drawn:
+        raise DataError(f"expected games that come to {fewest} to {most} men in {store.path}, found none")
+    return list(drawn)
+
+
+def _shuffled_games(store: Store, longer_than: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """(N, 2) shard and game, in random order, of games from the initial position with more plies than that."""
+    kept = [np.flatnonzero((np.diff(s.offsets) > longer_than) & (np.asarray(s.games["start"]) < 0)) for s in store.shards]
+    games = np.concatenate([np.stack([np.full_like(g, i), g], axis=1) for i, g in enumerate(kept)])
+    random.shuffle(games)
+    return games
+
+
+def _moves_of(store: Store, shard: int, game: int) -> Iterator[str]:
+    first, end = store.shards[shard].offsets[game : game + 2]
+    return (UCI_MOVES[move] for move in store.shards[shard].moves[first:end])
+
+
+def _first_with(moves: Iterator[str], men: int) -> chess.Board | None:
+    """The first position with so many men or fewer; None where there is none or it has no moves or cannot be won."""
+    board = chess.Board()
+    while board.occupied.bit_count() > men:
+        uci = next(moves, None)
+        if uci is None:
+            return None
+        board.push_uci(uci)
+    return None if board.is_insufficient_material() or not any(board.generate_legal_moves()) else board
