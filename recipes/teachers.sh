@@ -4,6 +4,8 @@
 #   recipes/teachers.sh STORE NET [OUT]     STORE: people's games; NET: what to begin from, a run's folder or an exported net
 #
 #   GAMES=60000     of the teachers (match/populations/teachers.toml), from openings of STORE
+#   MIDDLE=0        more of them from positions of people's games, 13 to 30 men, people of all ratings alike: what weak play gets into
+#   ENDINGS=0       and from endings, 3 to 12 men: how a won one is won, which people seldom play to the end
 #   PER_BAND=10000  people's games of each 100 points beside them             MINUTES=110   of training
 #   TRAIN           options for bin/train (two thirds of laptop's rates)      MATCH_GAMES=200   a pairing
 #   TEACHER=1988:engine  PERSON=2500:fide     ratings to condition the new net on in the matches; NET has PERSON
@@ -20,14 +22,29 @@ out=${3:-$root/runs/teachers}
 results=${RESULTS:-$root/docs/results/training/$(basename "$out")}
 games=${GAMES:-60000} teacher=${TEACHER:-1988:engine} person=${PERSON:-2500:fide}
 population=$root/match/populations/teachers.toml
+late=''
+[ "${MIDDLE:-0}-${ENDINGS:-0}" = 0-0 ] || late=" MIDDLE=${MIDDLE:-0} ENDINGS=${ENDINGS:-0}"
 mkdir -p "$out" "$results"
-settled settings "STORE=$store NET=$before GAMES=$games PER_BAND=${PER_BAND:-10000} MINUTES=${MINUTES:-110} TRAIN=${TRAIN:-}"
+settled settings "STORE=$store NET=$before GAMES=$games PER_BAND=${PER_BAND:-10000} MINUTES=${MINUTES:-110} TRAIN=${TRAIN:-}$late"
 
-once "openings-$games" "$root/bin/data" openings "$store" --lines "$((games / 2))" --out "$out/openings.txt"
-once "games-$games" "$root/bin/match" generate "$population" --openings "$out/openings.txt" --games "$games" \
-  --out "$out/games" --no-page
-once teachers "$root/bin/data" ingest "$out/games/games.pgn" --out "$out/teachers"
+# teach NAME GAMES STORE OPTION…: games of the teachers from openings or positions of STORE, each from both sides
+teach() {
+  name=$1 number=$2 from=$3 && shift 3
+  [ "$number" -gt 0 ] || return 0
+  once "openings-$name-$number" "$root/bin/data" openings "$from" --lines "$((number / 2))" "$@"
+  for openings; do :; done # the last of the options is --out's
+  once "games-$name-$number" "$root/bin/match" generate "$population" --openings "$openings" --games "$number" \
+    --out "$out/$name" --no-page
+}
 once people "$root/bin/data" filter "$store" --max-per-band "${PER_BAND:-10000}" --out "$out/people"
+teach games "$games" "$store" --out "$out/openings.txt"
+teach middle "${MIDDLE:-0}" "$out/people" --men 13-30 --out "$out/middle.epd"
+teach endings "${ENDINGS:-0}" "$store" --men 3-12 --out "$out/endings.epd"
+set --
+for name in games middle endings; do
+  [ ! -e "$out/$name/games.pgn" ] || set -- "$@" "$out/$name/games.pgn"
+done
+once teachers "$root/bin/data" ingest "$@" --out "$out/teachers"
 once both "$root/bin/data" merge "$out/people" "$out/teachers" --out "$out/both"
 
 # shellcheck disable=SC2086 # options are words

@@ -68,11 +68,15 @@ def parser() -> argparse.ArgumentParser:
     unpacking = commands.add_parser("unpack", help="such parts back into one store")
     unpacking.add_argument("parts", type=Path, nargs="+")
     unpacking.add_argument("--out", type=Path, required=True, help="the new store's folder")
-    opening = commands.add_parser("openings", help="how people's games begin, or where they come to, for bin/match generate --openings")
+    opening = commands.add_parser(
+        "openings", help="how people's games begin, or where they come to, for bin/match generate --openings"
+    )
     opening.add_argument("store", type=Path)
     opening.add_argument("--lines", type=_count, default=1000, help="how many different ones")
     opening.add_argument("--plies", type=_span, default=(6, 16), metavar="A-B", help="length of each (default 6-16)")
-    opening.add_argument("--men", type=_span, metavar="A-B", help="instead: positions with so many men on the board, one of a game")
+    opening.add_argument(
+        "--men", type=_span, metavar="A-B", help="instead: positions with so many men on the board, one of a game"
+    )
     opening.add_argument("--seed", type=int, default=1)
     opening.add_argument("--out", type=Path, required=True, help="a text file, a line of UCI moves each; with --men an .epd")
     comparing = commands.add_parser("diversity", help="how much players differ in the same position, by rating cap")
@@ -214,7 +218,9 @@ def _openings(arguments: argparse.Namespace) -> int:
     store = open_store(arguments.store)
     if arguments.men:
         if arguments.out.suffix != ".epd":
-            raise DataError(f"expected --out FILE.epd with --men, got {arguments.out}: bin/match knows positions by that ending")
+            raise DataError(
+                f"expected --out FILE.epd with --men, got {arguments.out}: bin/match knows positions by that ending"
+            )
         fewest, most = arguments.men
         lines = late_positions(store, positions=arguments.lines, fewest=fewest, most=most, seed=arguments.seed)
     else:

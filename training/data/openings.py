@@ -1,4 +1,4 @@
-"""Where people's games begin and where they come to, out of a store: for engines to go on from (`bin/match generate --openings FILE`).
+"""How people's games begin and where they come to, out of a store: for engines to go on from (``bin/match generate``).
 
     lines       the first moves of games, from the initial position
     positions   one of each game, at a chosen number of men on the board: what weak players get into, and endings
@@ -42,8 +42,8 @@ def opening_lines(store: Store, *, lines: int, shortest: int, longest: int, seed
 
 
 def late_positions(store: Store, *, positions: int, fewest: int, most: int, seed: int) -> list[str]:
-    """Different positions as EPD: of games drawn at random, each the first with a number of men drawn from ``fewest`` to ``most``,
-    all numbers alike; a game that never has so few, or is over there, gives none. Held-out games are left out.
+    """Different positions as EPD: one of a game, of games drawn at random, namely the first with a number of men that is drawn
+    from ``fewest`` to ``most``. A game that never has so few, or is over there, gives none, nor does a held-out one.
 
     Fewer than ``positions`` where the store has not so many. Raises DataError for no positions at all, and where no game
     has so few men.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import chess
+import numpy as np
 import pytest
 
 from engine.vocabulary import UCI_MOVES
 from match.play.openings import load_openings
 from tests.training.data.conftest import Corpus
 from training.data.__main__ import main
-from training.data.openings import opening_lines
+from training.data.openings import late_positions, opening_lines
 from training.data.store import Store, iterate, open_store
 
 
@@ -57,3 +58,36 @@ def test_a_store_of_short_games_is_refused(store: Store, tmp_path: Path, capsys:
     assert main(["openings", str(store.path), "--plies", "5-5000", "--out", str(tmp_path / "x")]) == 2
     assert "expected games of more than 5000 plies" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_positions_are_those_that_games_come_to(store: Store) -> None:
+    held_out = np.concatenate(store.held_out())
+    reached = set()
+    for game, left_out in zip(iterate(store), held_out, strict=True):
+        board = chess.Board(game.start_fen or chess.STARTING_FEN)
+        for move in () if left_out or game.start_fen else game.moves:
+            board.push_uci(UCI_MOVES[move])
+            reached.add(board.epd())
+    positions = late_positions(store, positions=20, fewest=29, most=31, seed=1)
+    assert len(positions) == len(set(positions)) == 20
+    assert reached.issuperset(positions)
+    assert {len(chess.Board(f"{epd} 0 1").piece_map()) for epd in positions} == {29, 30, 31}
+    assert late_positions(store, positions=20, fewest=29, most=31, seed=1) == positions
+
+
+def test_matches_read_positions_too(store: Store, tmp_path: Path) -> None:
+    out = tmp_path / "late.epd"
+    assert main(["openings", str(store.path), "--lines", "3", "--men", "28-31", "--out", str(out)]) == 0
+    assert [len(opening.moves) for opening in load_openings(out)] == [0] * 3
+
+
+def test_positions_in_a_file_of_lines_are_refused(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openings", str(store.path), "--men", "3-12", "--out", str(tmp_path / "late.txt")]) == 2
+    assert "expected --out FILE.epd with --men" in capsys.readouterr().err
+
+
+def test_a_store_whose_games_never_have_so_few_men_is_refused(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["openings", str(store.path), "--men", "1-2", "--out", str(tmp_path / "late.epd")]) == 2
+    assert "expected games that come to 1 to 2 men" in capsys.readouterr().err
