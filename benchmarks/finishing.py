@@ -63,7 +63,7 @@ def mate_rows(spec: SearchSpec, fewest: SearchSpec) -> Iterator[sanity.Row]:
 def endgame_rows(spec: SearchSpec, *, count: int, workers: int, seed: int) -> tuple[list[sanity.Row], list[str]]:
     """Won endgames, and how those of each kind ended."""
     defender = engine_spec("Stockfish depth 6", ["stockfish"], "depth=6")
-    starts = {kind: sanity.endgames(piece, count=count, seed=seed) for kind, piece in sanity.ENDGAMES.items()}
+    starts = {kind: sanity.endgames(kind, count=count, seed=seed) for kind in sanity.ENDGAMES}
     schedule = sanity.schedule(spec.name, starts, ahead=[], defender=defender.name, opponent=defender.name)
     specs: dict[str, Spec] = {spec.name: spec, defender.name: defender}
     played: list[Played] = list(play_bulk(schedule, specs, workers=workers, rules=Rules()))

@@ -69,7 +69,7 @@ def add_match_options(options: argparse.ArgumentParser, *, games: int, each: str
     options.add_argument(
         "--openings",
         default=str(openings.BOOK),
-        help="PGN, EPD, a file of UCI lines, start, or random:PLIES (default: own book)",
+        help="PGN, EPD, a file of UCI lines, start, random:PLIES or endgame:KQvK (default: own book)",
     )
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--out", type=Path, help="folder for results; a match found there is resumed (default: a new one)")

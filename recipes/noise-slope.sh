@@ -3,6 +3,8 @@
 #
 #   recipes/noise-slope.sh [P…]     percent, default 5 20 40 60; environment as for recipes/transcendence.sh
 #
+#   TAG=-60k        behind the name of each run, where there are several of one share
+#
 # Leaves docs/results/transcendence/noise-P, from which python -m docs.build.transcendence draws the slope.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
@@ -15,5 +17,5 @@ for p in ${*:-5 20 40 60}; do
       "$(printf '%d.%02d' $((p / 100)) $((p % 100)))"
     for letter in a b c d e f g h; do printf '\n[[player]]\nname = "noise %s%% %s"\n' "$p" "$letter"; done
   } >"$folder/noise-$p.toml"
-  "$root/recipes/transcendence.sh" "$folder/noise-$p.toml"
+  "$root/recipes/transcendence.sh" "$folder/noise-$p.toml" "$root/runs/transcendence/noise-$p${TAG:-}"
 done

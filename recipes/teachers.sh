@@ -5,7 +5,8 @@
 #
 #   GAMES=60000     of the teachers (match/populations/teachers.toml), from openings of STORE
 #   MIDDLE=0        more of them from positions of people's games, 13 to 30 men, people of all ratings alike: what weak play gets into
-#   ENDINGS=0       and from endings, 3 to 12 men: how a won one is won, which people seldom play to the end
+#   ENDINGS=0       and, by match/populations/finishers.toml, from endings, 3 to 12 men: people seldom play a won one to the end
+#   MATES=0         and from each of K+Q v K and K+R v K, on random squares
 #   PER_BAND=10000  people's games of each 100 points beside them             MINUTES=110   of training
 #   TRAIN           options for bin/train (two thirds of laptop's rates)      MATCH_GAMES=200   a pairing
 #   TEACHER=1988:engine  PERSON=2500:fide     ratings to condition the new net on in the matches; NET has PERSON
@@ -21,29 +22,36 @@ before=${2:?expected what to begin from: a run\'s folder or an exported net}
 out=${3:-$root/runs/teachers}
 results=${RESULTS:-$root/docs/results/training/$(basename "$out")}
 games=${GAMES:-60000} teacher=${TEACHER:-1988:engine} person=${PERSON:-2500:fide}
-population=$root/match/populations/teachers.toml
+population=$root/match/populations/teachers.toml finishers=$root/match/populations/finishers.toml
 late=''
-[ "${MIDDLE:-0}-${ENDINGS:-0}" = 0-0 ] || late=" MIDDLE=${MIDDLE:-0} ENDINGS=${ENDINGS:-0}"
+[ "${MIDDLE:-0}-${ENDINGS:-0}-${MATES:-0}" = 0-0-0 ] || late=" MIDDLE=${MIDDLE:-0} ENDINGS=${ENDINGS:-0} MATES=${MATES:-0}"
 mkdir -p "$out" "$results"
 settled settings "STORE=$store NET=$before GAMES=$games PER_BAND=${PER_BAND:-10000} MINUTES=${MINUTES:-110} TRAIN=${TRAIN:-}$late"
 
-# teach NAME GAMES STORE OPTION…: games of the teachers from openings or positions of STORE, each from both sides
-teach() {
+# positions NAME GAMES STORE OPTION…: half as many openings or positions out of STORE, for games from both sides
+positions() {
+  [ "$2" -gt 0 ] || return 0
   name=$1 number=$2 from=$3 && shift 3
-  [ "$number" -gt 0 ] || return 0
   once "openings-$name-$number" "$root/bin/data" openings "$from" --lines "$((number / 2))" "$@"
-  for openings; do :; done # the last of the options is --out's
-  once "games-$name-$number" "$root/bin/match" generate "$population" --openings "$openings" --games "$number" \
-    --out "$out/$name" --no-page
 }
+# teach NAME GAMES OPENINGS POPULATION: games of the teachers
+teach() {
+  [ "$2" -gt 0 ] || return 0
+  once "games-$1-$2" "$root/bin/match" generate "$4" --openings "$3" --games "$2" --out "$out/$1" --no-page
+  taught="$taught $1"
+}
+taught=
 once people "$root/bin/data" filter "$store" --max-per-band "${PER_BAND:-10000}" --out "$out/people"
-teach games "$games" "$store" --out "$out/openings.txt"
-teach middle "${MIDDLE:-0}" "$out/people" --men 13-30 --out "$out/middle.epd"
-teach endings "${ENDINGS:-0}" "$store" --men 3-12 --out "$out/endings.epd"
+positions games "$games" "$store" --out "$out/openings.txt"
+positions middle "${MIDDLE:-0}" "$out/people" --men 13-30 --out "$out/middle.epd"
+positions endings "${ENDINGS:-0}" "$store" --men 3-12 --out "$out/endings.epd"
+teach games "$games" "$out/openings.txt" "$population"
+teach middle "${MIDDLE:-0}" "$out/middle.epd" "$population"
+teach endings "${ENDINGS:-0}" "$out/endings.epd" "$finishers"
+teach queen "${MATES:-0}" endgame:KQvK "$finishers"
+teach rook "${MATES:-0}" endgame:KRvK "$finishers"
 set --
-for name in games middle endings; do
-  [ ! -e "$out/$name/games.pgn" ] || set -- "$@" "$out/$name/games.pgn"
-done
+for name in $taught; do set -- "$@" "$out/$name/games.pgn"; done
 once teachers "$root/bin/data" ingest "$@" --out "$out/teachers"
 once both "$root/bin/data" merge "$out/people" "$out/teachers" --out "$out/both"
 

@@ -191,10 +191,7 @@ def _endgames(options: SanityOptions, hero: NetPlayer) -> dict[str, list[chess.B
     """None for a blind net, for the same reason."""
     if hero.evaluator.net.info.blind:
         return {}
-    return {
-        kind: sanity_study.endgames(piece, count=options.endgames, seed=options.nets.seed)
-        for kind, piece in sanity_study.ENDGAMES.items()
-    }
+    return {kind: sanity_study.endgames(kind, count=options.endgames, seed=options.nets.seed) for kind in sanity_study.ENDGAMES}
 
 
 def _moves(hero: NetPlayer, positions: Sequence[chess.Board]) -> list[chess.Move]:

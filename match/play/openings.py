@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,8 @@ class Opening:
 
 
 def choose_openings(choice: str | Path, *, pairs: int, seed: int) -> list[Opening]:
-    """The openings that a command line chose: a file, ``start`` (the initial position alone) or ``random:PLIES`` (as many
-    different ones as there are pairs, each of so many random moves)."""
+    """The openings that a command line chose: a file, ``start`` (the initial position alone), or different ones, as many as
+    there are pairs: ``random:PLIES`` (each of so many random moves) or ``endgame:KQvK`` (these men on random squares)."""
     text = str(choice)
     if text == "start":
         return [Opening("start", chess.STARTING_FEN, ())]
@@ -49,7 +50,16 @@ def choose_openings(choice: str | Path, *, pairs: int, seed: int) -> list[Openin
         if not plies.isdigit() or not 1 <= int(plies) <= 20:
             raise MatchError(f"expected --openings random:PLIES with 1 to 20 plies, got {text!r}")
         return random_openings(int(plies), count=pairs, seed=seed)
+    if text.startswith("endgame:"):
+        men = text.removeprefix("endgame:")
+        boards = random_endgames(men, count=pairs, draws=random.Random(f"endgame {seed} {men}"))
+        return [Opening(f"{men} {i}", board.fen(), ()) for i, board in enumerate(boards, 1)]
     return load_openings(Path(choice))
+
+
+def are_drawn(choice: str | Path) -> bool:
+    """Whether such openings are drawn at random, so that a match with more pairs begins like one with fewer."""
+    return str(choice).startswith(("random:", "endgame:"))
 
 
 def random_openings(plies: int, *, count: int, seed: int) -> list[Opening]:
@@ -66,6 +76,37 @@ def random_openings(plies: int, *, count: int, seed: int) -> list[Opening]:
         if any(board.generate_legal_moves()):
             seen.setdefault(tuple(move.uci() for move in board.move_stack))
     return [Opening(f"random {i}", chess.STARTING_FEN, moves) for i, moves in enumerate(seen, 1)]
+
+
+def random_endgames(men: str, *, count: int, draws: random.Random) -> list[chess.Board]:
+    """Different positions with the men of such an endgame (``KRPvKR``), either colour the stronger, either side to move, the
+    first ones the same for every ``count``. The game is not over and the side to move cannot take anything. Fewer where
+    random squares seldom give such a position. Raises MatchError for what is no endgame.
+    """
+    if not re.fullmatch("K[QRBNP]{0,6}vK[QRBNP]{0,6}", men):
+        raise MatchError(f"expected --openings endgame:KQvK, both sides' men as capitals Q R B N P behind their K, got {men!r}")
+    by_fen: dict[str, chess.Board] = {}
+    for _ in range(1000 + 100 * count):
+        if len(by_fen) == count:
+            break
+        board = _placed(men, draws)
+        if board.is_valid() and not board.is_game_over() and not any(board.generate_legal_captures()):
+            by_fen.setdefault(board.fen(), board)
+    if not by_fen:
+        raise MatchError(f"expected an endgame that can be won, got {men!r}")
+    return list(by_fen.values())
+
+
+def _placed(men: str, draws: random.Random) -> chess.Board:
+    """Those men on any squares, legal or not."""
+    board = chess.Board(None)
+    strong = draws.random() < 0.5
+    squares = iter(draws.sample(chess.SQUARES, len(men) - 1))
+    for color, side in zip((strong, not strong), men.split("v"), strict=True):
+        for letter in side:
+            board.set_piece_at(next(squares), chess.Piece(chess.Piece.from_symbol(letter).piece_type, color))
+    board.turn = draws.random() < 0.5
+    return board
 
 
 def load_openings(path: Path = BOOK) -> list[Opening]:

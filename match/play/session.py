@@ -73,8 +73,8 @@ def play_match(
     pairs = -(-plan.games // 2) * (1 if plan.shared_openings else len(plan.pairings))
     try:
         book = openings.choose_openings(plan.openings, pairs=pairs, seed=plan.seed)
-        already_random = plan.openings.startswith("random:")  # shuffled, a longer match would not begin like a shorter
-        order_seed = None if already_random else plan.seed
+        drawn = openings.are_drawn(plan.openings)  # shuffled, a longer match would not begin like a shorter
+        order_seed = None if drawn else plan.seed
         schedule = fixtures(plan.pairings, book, games=plan.games, seed=order_seed, shared=plan.shared_openings)
         results = Results(out, _settings(plan, players, rules, book))
     except BaseException:
@@ -104,7 +104,7 @@ def _settings(plan: MatchPlan, players: Mapping[str, Player], rules: Rules, book
         "players": {name: identity(player) for name, player in players.items()},
         "rules": asdict(rules),
         "seed": plan.seed,
-        "openings": plan.openings if plan.openings.startswith("random:") else hashlib.sha256(lines.encode()).hexdigest()[:16],
+        "openings": plan.openings if openings.are_drawn(plan.openings) else hashlib.sha256(lines.encode()).hexdigest()[:16],
     }
 
 

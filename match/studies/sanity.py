@@ -24,7 +24,7 @@ from engine.inference.evaluation import Evaluation
 from engine.inference.sampling import draws, mates, plausible
 from match.material import material_lead
 from match.play.game import Played
-from match.play.openings import Opening
+from match.play.openings import Opening, random_endgames
 from match.play.schedule import Fixture
 from match.statistics.scores import WHITE_POINTS
 from match.studies.boards import Example
@@ -35,7 +35,7 @@ AHEAD_CP = 500
 """By the judge, for the side to move."""
 LEAST_MEN = 10
 """On the board where a side is ahead by so much: fewer are an endgame, which is asked for apart."""
-ENDGAMES = {"K+Q v K": chess.QUEEN, "K+R v K": chess.ROOK}
+ENDGAMES = {"K+Q v K": "KQvK", "K+R v K": "KRvK"}
 MATE, AHEAD = "mate", "ahead"
 """First words of the names of positions in a file."""
 
@@ -195,28 +195,12 @@ def _lines(kind: str, boards: Sequence[chess.Board]) -> Iterator[str]:
         yield f"{kind} {number} | {'start' if fen == chess.STARTING_FEN else fen} | {moves}".rstrip()
 
 
-def endgames(piece: chess.PieceType, *, count: int, seed: int) -> list[chess.Board]:
-    """Different positions of king and piece against king, either colour, either side to move, in which the game is not over and
-    the lone king cannot take the piece."""
-    draws = random.Random(f"endgames {seed} {piece}")
-    by_fen: dict[str, chess.Board] = {}
-    while len(by_fen) < count:
-        board = _endgame(piece, draws)
-        if board.is_valid() and not board.is_game_over() and not any(board.generate_legal_captures()):
-            by_fen.setdefault(board.fen(), board)
-    return list(by_fen.values())
-
-
-def _endgame(piece: chess.PieceType, draws: random.Random) -> chess.Board:
-    """Any such placement, legal or not."""
-    board = chess.Board(None)
-    strong = draws.random() < 0.5
-    mine, its, other = draws.sample(chess.SQUARES, 3)
-    board.set_piece_at(mine, chess.Piece(chess.KING, strong))
-    board.set_piece_at(its, chess.Piece(piece, strong))
-    board.set_piece_at(other, chess.Piece(chess.KING, not strong))
-    board.turn = draws.random() < 0.5
-    return board
+def endgames(kind: str, *, count: int, seed: int) -> list[chess.Board]:
+    """Different positions of such an endgame (a key of ``ENDGAMES``), either colour, either side to move, in which the game is
+    not over and the lone king cannot take the piece."""
+    # with this seed: those of earlier nets' tables, and not those of --openings endgame:KQvK, which may have taught a net
+    draws = random.Random(f"endgames {seed} {chess.PIECE_SYMBOLS.index(ENDGAMES[kind][1].lower())}")
+    return random_endgames(ENDGAMES[kind], count=count, draws=draws)
 
 
 def schedule(

@@ -51,6 +51,17 @@ def test_play_makes_tables_pgn_page_and_goes_on(command: Command, random_net: Pa
     assert "seed was 1, is 2" in error
 
 
+@pytest.mark.parametrize("drawn", ["random:4", "endgame:KQvK"])
+def test_a_match_from_drawn_openings_may_grow(drawn: str, command: Command, tmp_path: Path) -> None:
+    words = ["versus", "greedy", "random", "--openings", drawn, "--no-page", "--out", tmp_path / "m", *QUICK]
+    assert command([*words, "--games", 4])[0] == 0
+    first = read_results(tmp_path / "m" / "results.jsonl")
+    assert command([*words, "--games", 8])[0] == 0
+    grown = read_results(tmp_path / "m" / "results.jsonl")
+    assert grown[:4] == first
+    assert len(grown) == len({(game.fen, game.moves, game.white) for game in grown}) == 8
+
+
 def test_without_stockfish_the_built_in_players_stand_in(
     command: Command, random_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import MatchError
 from match.play.openings import BOOK, choose_openings, load_openings, random_openings
+from match.studies import sanity
 
 EPD = """# comment
 rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - bm e5; id "one";
@@ -80,3 +81,29 @@ def test_choices(tmp_path: Path) -> None:
     for text in ("random:0", "random:x", "random:21"):
         with pytest.raises(MatchError, match="random:PLIES with 1 to 20"):
             choose_openings(text, pairs=1, seed=1)
+
+
+def test_endgames_have_the_men_that_were_asked_for() -> None:
+    some = choose_openings("endgame:KRPvKR", pairs=30, seed=1)
+    assert len({opening.fen for opening in some}) == 30
+    for opening in some:
+        board = opening.board()
+        assert board.is_valid()
+        men = sorted(
+            ["".join(sorted(p.symbol().upper() for p in board.piece_map().values() if p.color is c)) for c in chess.COLORS]
+        )
+        assert men == ["KPR", "KR"]
+    assert choose_openings("endgame:KRPvKR", pairs=10, seed=1) == some[:10]
+    assert choose_openings("endgame:KRPvKR", pairs=10, seed=2) != some[:10]
+
+
+def test_endgames_for_teaching_are_not_those_of_the_sanity_table() -> None:
+    asked = {board.fen() for board in sanity.endgames("K+R v K", count=200, seed=1)}
+    taught = {opening.fen for opening in choose_openings("endgame:KRvK", pairs=200, seed=1)}
+    assert len(asked & taught) < 5
+
+
+@pytest.mark.parametrize("men", ["", "KQ", "KQvKk", "QvK", "KXvK", "KvK", "KBvK"])
+def test_what_is_no_endgame_to_win_is_refused(men: str) -> None:
+    with pytest.raises(MatchError, match=r"expected .*endgame"):
+        choose_openings(f"endgame:{men}", pairs=1, seed=1)

@@ -18,7 +18,6 @@ from match.play.results import read_results
 from match.players import client as engines
 from match.studies.boards import Example, read_examples
 from match.studies.sanity import (
-    ENDGAMES,
     LEAST_MEN,
     POSITIONS,
     Lead,
@@ -126,9 +125,9 @@ def test_nothing_asked_is_told_as_nothing() -> None:
     assert json.loads(json.dumps(as_json([row], {}), allow_nan=False))["rows"][0]["share"] is None
 
 
-@pytest.mark.parametrize(("kind", "piece"), ENDGAMES.items())
+@pytest.mark.parametrize(("kind", "piece"), [("K+Q v K", chess.QUEEN), ("K+R v K", chess.ROOK)])
 def test_endgames_are_legal_varied_seeded_and_not_over(kind: str, piece: int) -> None:
-    boards = endgames(piece, count=300, seed=1)
+    boards = endgames(kind, count=300, seed=1)
     assert len({board.fen() for board in boards}) == 300
     for board in boards:
         assert board.is_valid()
@@ -138,8 +137,8 @@ def test_endgames_are_legal_varied_seeded_and_not_over(kind: str, piece: int) ->
     strong = [bool(board.pieces(piece, chess.WHITE)) for board in boards]
     assert 100 < sum(strong) < 200
     assert 60 < sum(board.turn == white for board, white in zip(boards, strong, strict=True)) < 240
-    assert [b.fen() for b in endgames(piece, count=20, seed=1)] == [b.fen() for b in boards[:20]]
-    assert [b.fen() for b in endgames(piece, count=20, seed=2)] != [b.fen() for b in boards[:20]]
+    assert [b.fen() for b in endgames(kind, count=20, seed=1)] == [b.fen() for b in boards[:20]]
+    assert [b.fen() for b in endgames(kind, count=20, seed=2)] != [b.fen() for b in boards[:20]]
 
 
 def test_a_mate_is_the_first_of_a_side_and_one_a_game() -> None:
