@@ -3,7 +3,7 @@
     python -m benchmarks.level_hash [--level 3] [--games 100] [--movetime 30] [--out FILE]
 
 A level with a clock against the same level by depth, twice: as it is, and with its table emptied before every move. Knows how
-to ask Stockfish; the statistics are ``match.statistics.sprt``'s.
+to ask Stockfish; the statistics are ``match.statistics.scores``'s.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ def install(place: Place) -> None:
         _pip(place, *requirements)
     _pip(place, "--no-deps", "-e", str(place.root))
     try:
-        if has_gpu():
+        if has_driver():
             place.gpu_mark.touch()
         else:
             place.gpu_mark.unlink(missing_ok=True)
@@ -215,8 +215,11 @@ def install(place: Place) -> None:
 
 def has_gpu() -> bool:
     """Whether there is an NVIDIA driver, and a build of the runtime that could use it."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return False
+    return platform.machine().lower() in ("x86_64", "amd64") and has_driver()
+
+
+def has_driver() -> bool:
+    """Whether there is an NVIDIA driver."""
     if sys.platform == "win32":
         return os.path.exists(os.path.join(os.environ.get("SYSTEMROOT", ""), "System32", "nvcuda.dll"))
     return os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi") is not None

@@ -6,8 +6,8 @@
 #   python    the environment's Python after prepare; to be started with -I, so that it runs no module that lies about
 #
 # The environment is $root/.venv, or the folder that TRANSCENDENCE_VENV names. In it, ready-FEATURE is as new as the feature's
-# installation, `checkout` holds the path that the installed package points to, and runtime-gpu is there where ONNX Runtime is the
-# build for GPUs.
+# installation, `checkout` holds the path that the installed package points to, and runtime-gpu is there where ONNX Runtime was
+# chosen with an NVIDIA driver present.
 #
 # All output goes to stderr: the engine's stdout belongs to UCI.
 

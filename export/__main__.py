@@ -16,7 +16,7 @@ from engine.encoding import Scale
 from engine.errors import ConfigError, DataError
 from engine.machine import cores
 from export.games import Transcript, of_store, random_games
-from export.gate import MATCH_GAMES
+from export.gate import FEWEST_GAMES, MATCH_GAMES
 from export.package import TWINS, PackageSpec, package
 from export.verify import GAMES, POSITIONS
 from training.config import load_config, to_dict
@@ -67,6 +67,8 @@ def _export(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"expected --out to end in .onnx, got {out}")
     if arguments.games < 1:
         raise ConfigError(f"expected --games 1 or more, got {arguments.games}")
+    if arguments.match and arguments.match < FEWEST_GAMES:
+        raise ConfigError(f"expected --match 0, or {FEWEST_GAMES} games or more to decide anything, got {arguments.match}")
     net, config = load_net(arguments.run)
     spec = PackageSpec(
         name=arguments.name or out.stem,

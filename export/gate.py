@@ -30,6 +30,9 @@ AGREEMENT_FLOOR = 0.98
 MATCH_GAMES = 400
 """Games against the fp32 twin that tell a loss of some 30 Elo from none."""
 
+FEWEST_GAMES = 4
+"""Two pairs: fewer have no error."""
+
 
 @dataclass(frozen=True)
 class Fidelity:

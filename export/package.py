@@ -58,7 +58,12 @@ def package(net: Transformer, out: Path, spec: PackageSpec, *, games: Sequence[T
             report = _proven(net, candidate, spec, games=games)
             write_text(candidate.with_suffix(".verified.json"), json.dumps(report, indent=1) + "\n")
             write_text(candidate.with_suffix(".md"), card(candidate))
-            return [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
+            moved = [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
+        for twin in (out.with_suffix(f".{precision}.onnx") for precision in TWINS if precision not in spec.twins):
+            if twin.exists():  # of the net that was here before: it would pass for this one's
+                twin.unlink()
+                _tell(f"{twin}: removed, for it was the twin of the net that {out.name} was before")
+        return moved
     except OSError as error:
         raise NetError(
             f"cannot write to {out.parent}: {error.strerror or error}; free some room, or give --out a place you may write to"

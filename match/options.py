@@ -78,7 +78,11 @@ def add_match_options(options: argparse.ArgumentParser, *, games: int, each: str
     add_net_options(options)
     options.add_argument("--most-moves", type=positive, default=300, help="then it is a draw (the paper: 89; default: 300)")
     options.add_argument(
-        "--adjudicate", type=int, default=0, metavar="POINTS", help="material lead that wins after ten plies (default: play on)"
+        "--adjudicate",
+        type=count,
+        default=0,
+        metavar="POINTS",
+        help="material lead that wins after ten plies (default: play on)",
     )
     options.add_argument("--no-page", action="store_true", help="no plots and no HTML page at the end")
 

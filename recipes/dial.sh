@@ -36,10 +36,11 @@ player() { # player RATING SCALE TEMPERATURE EVALUATIONS: a player of the net, i
 }
 
 robin() { # robin FOLDER SEED GAMES PLAYER…
-  folder=$1 seed=$2 games=$3
+  folder=$1 robin_seed=$2 robin_games=$3 # not the names of pool's variables: a shell function has none of its own
   shift 3
   # shellcheck disable=SC2086 # options are words
-  once "$folder-$games" "$root/bin/match" robin "$@" --seed "$seed" --games "$games" --out "$out/$folder" --no-page ${MATCH:-}
+  once "$folder-$robin_games" "$root/bin/match" robin "$@" --seed "$robin_seed" --games "$robin_games" --out "$out/$folder" --no-page \
+    ${MATCH:-}
 }
 
 # pool NAME SEED GAMES SEARCH_GAMES: the players of NAME.toml meet each other, those of NAME-searching.toml the levels in

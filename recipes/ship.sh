@@ -11,7 +11,7 @@
 #   GAMES, CHECK_GAMES     of the strength dial, see recipes/dial.sh
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-run=$1 store=$2 rating=${3:-0} scale=${4:-}
+run=${1:?expected the folder of a run} store=${2:?expected a store of games of people, made by bin/data} rating=${3:-0} scale=${4:-}
 . "$root/bin/environment.sh"
 prepare export
 work=$root/runs/ship

@@ -3,7 +3,7 @@
 #
 #   recipes/smoke.sh [FOLDER]     leaves everything in FOLDER (default: runs/smoke, begun anew each time)
 #
-# The net that comes out has seen a hundred games for a minute: it shows that every part works, not how to play.
+# The net that comes out has read some hundred games in a minute: it shows that every part works, not how to play.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 out=${1:-$root/runs/smoke}

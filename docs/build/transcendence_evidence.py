@@ -35,7 +35,7 @@ class Experiment:
     name: str
     """Folder: population, and arm (net or blind)."""
     values: dict[str, Any]
-    """``match.statistics.verdict.as_json``."""
+    """``match.report.verdict.as_json``."""
 
     @property
     def population(self) -> str:
@@ -85,7 +85,8 @@ class Evidence:
 
     def _noise(self, population: str) -> tuple[float, float] | None:
         players = read_population(self.folder / population / "population.toml").values()
-        weaknesses = [player.get("weakness", []) for player in players]
+        given = [player.get("weakness", []) for player in players]
+        weaknesses = [one if isinstance(one, list) else [one] for one in given]
         if not all(len(ws) == 1 and set(ws[0]) == {"error", "probability"} and ws[0]["error"] == "random" for ws in weaknesses):
             return None
         shares = [float(ws[0]["probability"]) for ws in weaknesses]

@@ -20,7 +20,7 @@ from engine.inference.evaluation import Evaluation
 from engine.inference.evaluator import Players, Request
 from match.commands.common import factory_of
 from match.options import add_study_options, net_options, positive
-from match.play.results import read_results
+from match.play.results import read_results, results_of
 from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
 from match.players.engine import go_command
 from match.players.net import NetPlayer
@@ -62,9 +62,7 @@ def advantage(arguments: argparse.Namespace) -> None:
     stockfish = find_stockfish()
     if stockfish is None:
         raise MatchError(f"expected Stockfish to judge the moves. {INSTALL_STOCKFISH}")
-    path: Path = arguments.folder / "results.jsonl"
-    if not path.is_file():
-        raise MatchError(f"expected the folder of a match (with results.jsonl), got {arguments.folder}")
+    path = results_of(arguments.folder)
     player = factory_of(net_options(arguments)).net(arguments.net, 1.0)
     states = advantage_study.draw_states(read_results(path), count=arguments.states, seed=arguments.seed)
     rewards = _judged(states, stockfish, limit=arguments.limit, workers=arguments.workers)

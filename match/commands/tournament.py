@@ -21,6 +21,7 @@ import chess
 from engine.errors import MatchError
 from engine.machine import cores
 from engine.net import find_net
+from match.options import positive, workers
 from match.play import openings
 from match.play.game import Played
 from match.players.client import resolve
@@ -61,10 +62,10 @@ def add_options(options: argparse.ArgumentParser) -> None:
         "--temperature", type=float, action="append", help="several are several players (default: 0.001 0.5 1)"
     )
     options.add_argument("--levels", type=int, nargs="+", default=[0, 1, 2], help="Stockfish Skill Levels (default: 0 1 2)")
-    options.add_argument("--games", type=int, default=20, help="a temperature and level (default: 20)")
+    options.add_argument("--games", type=positive, default=20, help="a temperature and level (default: 20)")
     options.add_argument("--openings", default=str(openings.BOOK), help="PGN, EPD or a file of UCI lines (default: own book)")
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--workers", type=int, default=cores(), help="games at a time (default: all cores)")
+    options.add_argument("--workers", type=workers, default=cores(), help="games at a time (default: all cores)")
     options.add_argument("--out", type=Path, help="folder for the PGN and the table (default: a new one)")
     options.add_argument("--dry-run", action="store_true", help="print the runner's command, start nothing")
 

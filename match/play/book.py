@@ -18,13 +18,18 @@ from match.play.openings import Opening
 BALANCE_CP = 60
 """An opening is kept when Stockfish gives neither side more than this."""
 
+_FUTILE = 1000
+
 
 def make_book(evaluator: Evaluator, stockfish: str, *, lines: int, plies: int, seed: int) -> Iterator[Opening]:
-    """Different level openings, drawn from the net at temperature 1 and checked by Stockfish at depth 12."""
+    """Different level openings, drawn from the net at temperature 1 and checked by Stockfish at depth 12. Fewer than ``lines``
+    where ``_FUTILE`` draws on end gave no new one: there are only so many of few plies."""
     draws = np.random.default_rng(seed)
     seen: set[str] = set()
     with chess.engine.SimpleEngine.popen_uci(stockfish) as judge:
-        while len(seen) < lines:
+        futile = 0
+        while len(seen) < lines and futile < _FUTILE:
+            futile += 1
             board, cache = chess.Board(), evaluator.new_game()
             while board.ply() < plies and not board.is_game_over():
                 evaluation = evaluator.evaluate([Request(board, cache)])[0]
@@ -32,6 +37,7 @@ def make_book(evaluator: Evaluator, stockfish: str, *, lines: int, plies: int, s
             if board.epd() in seen or not _is_level(judge, board):
                 continue
             seen.add(board.epd())
+            futile = 0
             yield Opening(f"book {len(seen)}", chess.STARTING_FEN, tuple(move.uci() for move in board.move_stack))
 
 

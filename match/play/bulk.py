@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from engine.errors import MatchError
+from engine.errors import MatchError, TranscendenceError
 from match.play.game import LiveGame, Played, Rules
 from match.play.schedule import Fixture
 from match.players.client import Engines
@@ -95,7 +95,7 @@ def _receive(worker: _Worker) -> Played:
             f"a worker process ended with status {worker.process.exitcode} (out of memory? take fewer with --workers); the "
             f"games so far are kept, the same command resumes"
         ) from None
-    if isinstance(answer, MatchError):
+    if isinstance(answer, TranscendenceError):
         raise answer
     if not isinstance(answer, Played):
         raise TypeError(f"a worker sent {type(answer)}")
@@ -110,7 +110,7 @@ def _work(pipe: Connection, specs: Mapping[str, Spec], rules: Rules) -> None:
     try:
         while True:
             pipe.send(play_game(pipe.recv(), specs, engines, rules))
-    except MatchError as error:
+    except TranscendenceError as error:
         pipe.send(error)
     except (EOFError, OSError):
         pass

@@ -21,6 +21,9 @@ class SpecPlayer:
 
     Players that share ``slots`` ask in no more games than those together: with a clock, engines that outnumber the cores
     play below their strength. Who has a slot waits for no other, so nobody waits for ever.
+
+    An engine serves the moves of many games in turn, so it hears ``ucinewgame`` once, and what it keeps in its hash table
+    is of them all; in games between engines each game is an engine's only one (``match.play.bulk``).
     """
 
     anchor: float | None

@@ -167,13 +167,18 @@ class Engine:
         return _bestmove(self._ask(f"{position}\n{go}", until="bestmove", timeout_s=self.setup.move_timeout_s)[-1])
 
     def best_lines(self, position: str, go: str, count: int) -> list[EngineLine]:
-        """Its ``count`` best moves with scores, best first; fewer where there are fewer legal moves or it tells no scores."""
+        """Its ``count`` best moves with scores, best first; fewer where there are fewer legal moves or it tells no scores.
+        Raises EngineFailure, as ``best`` does, also for analysis that is no UCI."""
         self._lines_wanted(count)
         said = self._ask(f"{position}\n{go}", until="bestmove", timeout_s=self.setup.move_timeout_s)
         last: dict[int, EngineLine] = {}
         for text in said:
-            if text.startswith("info ") and " pv " in text and " score " in text and "bound" not in text:
-                number, line = _line(text.split())
+            words = text.partition(" string ")[0].split()  # a string is the last thing on a line, and may say anything
+            if words[:1] == ["info"] and {"pv", "score"} <= set(words) and not {"lowerbound", "upperbound"} & set(words):
+                try:
+                    number, line = _line(words)
+                except (ValueError, IndexError):
+                    raise EngineFailure(f"wrote a line of analysis that is no UCI: {text[:80]!r}") from None
                 last[number] = line
         return [last[number] for number in sorted(last)] or [EngineLine(_bestmove(said[-1]), 0)]
 
@@ -251,6 +256,7 @@ def _bestmove(line: str) -> str:
 
 
 def _line(words: Sequence[str]) -> tuple[int, EngineLine]:
+    """Number and contents of an ``info`` with a score and a variation. Raises ValueError or IndexError for nonsense."""
     number = int(words[words.index("multipv") + 1]) if "multipv" in words else 1
     at = words.index("score")
     score = int(words[at + 2])

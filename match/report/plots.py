@@ -23,7 +23,8 @@ from match.statistics.scores import evaluations_of, temperature_of
 _LEVEL = re.compile(r"Stockfish level (\d+)\b")
 _MOST_LINES = 14  # of players without a temperature: more cannot be told apart
 _LABEL_SHARE = 0.032  # of the picture's height, for a name
-_COLOURS = tuple(f"C{i}" for i in range(10))
+_COLOURS = 10
+"""Of matplotlib's cycle, C0 to C9."""
 
 
 def plots(games: Sequence[Played], ratings: Sequence[Rating]) -> dict[str, bytes]:
@@ -58,7 +59,8 @@ def _rating_by_temperature(ratings: Sequence[Rating]) -> bytes | None:
         return None
     figure, axes = _axes()
     positions = _positions({t for points in by_net.values() for t, _ in points})
-    for colour, (name, points) in zip(_COLOURS, sorted(by_net.items()), strict=False):
+    for i, (name, points) in enumerate(sorted(by_net.items())):
+        colour = f"C{i % _COLOURS}"
         points.sort(key=lambda point: point[0])
         x, elo = [positions[t] for t, _ in points], np.array([r.elo for _, r in points])
         low, high = np.array([r.low for _, r in points]), np.array([r.high for _, r in points])
@@ -85,7 +87,8 @@ def _rating_by_evaluations(ratings: Sequence[Rating]) -> bytes | None:
     if not by_net:
         return None
     figure, axes = _axes()
-    for colour, (name, points) in zip(_COLOURS, sorted(by_net.items()), strict=False):
+    for i, (name, points) in enumerate(sorted(by_net.items())):
+        colour = f"C{i % _COLOURS}"
         points.sort(key=lambda point: point[0])
         elo = [r.elo for _, r in points]
         axes.plot([n for n, _ in points], elo, "o-", color=colour, label=name)

@@ -139,8 +139,7 @@ class Packing:
 
 class Boards(Protocol):
     """Replays games (``moves``, ``offsets`` and ``starts`` as in ``training.batches.replay.replay``): board codes and
-    state of the
-    plies that ``order`` (R, T) names, in numpy's arrays or on a device."""
+    state of the plies that ``order`` (R, T) names, in numpy's arrays or on a device."""
 
     def __call__(
         self,

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     _add_copying(commands.add_parser("merge", help="several stores into a new one, each game once"))
     _add_copying(commands.add_parser("filter", help="some games of stores into a new one"))
     sampling = commands.add_parser("sample", help="games drawn at random into a new store")
-    sampling.add_argument("--games", type=_count, required=True, help="how many")
+    sampling.add_argument("--games", type=_positive, required=True, help="how many")
     _add_copying(sampling)
     writing = commands.add_parser("export", help="a store as PGN")
     writing.add_argument("store", type=Path)
@@ -110,6 +110,12 @@ def _add_filters(command: argparse.ArgumentParser, *, min_plies: int) -> None:
     filters.add_argument("--until", default="", metavar="DATE", help="last day, written the same way")
     filters.add_argument("--max-per-band", type=_count, default=0, help="games of each 100 points by the higher rating")
     filters.add_argument("--max-per-source", type=_count, default=0, help="games of each source")
+
+
+def _positive(text: str) -> int:
+    if not (number := _count(text)):
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
+    return number
 
 
 def _count(text: str) -> int:

@@ -31,6 +31,7 @@ import numpy as np
 
 from engine.encoding import Scale
 from engine.errors import DataError
+from engine.machine import worker_processes
 from training.data.filters import Duplicates, Filters, Quota
 from training.data.rate import Rate
 from training.data.reading import pgn, tsv
@@ -277,6 +278,7 @@ def _note(report: Report, then: tuple[int, int]) -> dict[str, Any]:
 
 def _mapped(work: Callable[[_Batch], Read], batches: Iterator[_Batch], processes: int) -> Iterator[tuple[_Batch, Read]]:
     """Each batch with what its reading gave, in order; more than one process work ahead, but only by a few batches."""
+    processes = worker_processes(processes)
     if processes < 2:
         yield from ((batch, work(batch)) for batch in batches)
         return
@@ -362,20 +364,24 @@ def _batches(files: Sequence[Path], form: Format, *, begin: tuple[int, int], rat
     """Every file's pieces from ``begin`` = (file, piece) on."""
     for number in range(begin[0], len(files)):
         path = files[number]
-        tsv = form == "tsv" or (form == "auto" and _kind(path) == ".tsv")
+        is_tsv = form == "tsv" or (form == "auto" and _kind(path) == ".tsv")
         try:
             archive = open_archive(path)
         except DataError as error:
-            yield _Batch(number, [], (number + 1, 0), tsv, damage=str(error))
+            yield _Batch(number, [], (number + 1, 0), is_tsv, damage=str(error))
             continue
         try:
             skip = begin[1] if number == begin[0] else 0
-            yield from _file_batches(archive, LineSplitter() if tsv else GameSplitter(), number, skip=skip, rate=rate, tsv=tsv)
+            yield from _file_batches(
+                archive, LineSplitter() if is_tsv else GameSplitter(), number, skip=skip, rate=rate, is_tsv=is_tsv
+            )
         finally:
             archive.close()
 
 
-def _file_batches(archive: Archive, splitter: Splitter, number: int, *, skip: int, rate: Rate, tsv: bool) -> Iterator[_Batch]:
+def _file_batches(
+    archive: Archive, splitter: Splitter, number: int, *, skip: int, rate: Rate, is_tsv: bool
+) -> Iterator[_Batch]:
     pieces: list[bytes] = []
     done, damage = skip, ""
     before = rate.bytes_done
@@ -387,9 +393,9 @@ def _file_batches(archive: Archive, splitter: Splitter, number: int, *, skip: in
         while pieces and (len(pieces) >= _BATCH_GAMES or sum(map(len, pieces)) >= _BATCH_BYTES):
             count = _fitting(pieces)
             done += count
-            yield _Batch(number, pieces[:count], (number, done), tsv)
+            yield _Batch(number, pieces[:count], (number, done), is_tsv)
             del pieces[:count]
-    yield _Batch(number, pieces, (number + 1, 0), tsv, splitter.cut_off, damage)
+    yield _Batch(number, pieces, (number + 1, 0), is_tsv, splitter.cut_off, damage)
 
 
 def _fitting(pieces: Sequence[bytes]) -> int:

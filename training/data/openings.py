@@ -20,8 +20,8 @@ from training.data.store import Store
 
 
 def opening_lines(store: Store, *, lines: int, shortest: int, longest: int, seed: int) -> list[str]:
-    """Different lines of UCI moves from the initial position: of games drawn at random, each its first ``shortest`` to
-    ``longest`` plies, all lengths alike.
+    """Different lines of UCI moves from the initial position: of games drawn at random, held-out ones excepted, each its first
+    ``shortest`` to ``longest`` plies, all lengths alike.
 
     Fewer than ``lines`` where the games begin too much alike. Raises DataError for no lines at all, and for a
     store without games that are long enough.
@@ -51,13 +51,12 @@ def late_positions(store: Store, *, positions: int, fewest: int, most: int, seed
     if positions < 1:
         raise DataError(f"expected one position or more, got {positions}; give a larger --lines")
     random = np.random.default_rng(seed)
-    held_out = store.held_out()
     drawn: dict[str, None] = {}
     for shard, game in _shuffled_games(store, 0, random):
         if len(drawn) == positions:
             break
         men = int(random.integers(fewest, most + 1))
-        if not held_out[shard][game] and (board := _first_with(_moves_of(store, shard, game), men)) is not None:
+        if (board := _first_with(_moves_of(store, shard, game), men)) is not None:
             drawn.setdefault(board.epd())
     if not drawn:
         raise DataError(f"expected games that come to {fewest} to {most} men in {store.path}, found none")
@@ -65,8 +64,12 @@ def late_positions(store: Store, *, positions: int, fewest: int, most: int, seed
 
 
 def _shuffled_games(store: Store, longer_than: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """(N, 2) shard and game, in random order, of games from the initial position with more plies than that."""
-    kept = [np.flatnonzero((np.diff(s.offsets) > longer_than) & (np.asarray(s.games["start"]) < 0)) for s in store.shards]
+    """(N, 2) shard and game, in random order, of games from the initial position with more plies than that; no held-out ones,
+    on which a net that learns from the continuations may be judged."""
+    kept = [
+        np.flatnonzero((np.diff(shard.offsets) > longer_than) & (np.asarray(shard.games["start"]) < 0) & ~held_out)
+        for shard, held_out in zip(store.shards, store.held_out(), strict=True)
+    ]
     games = np.concatenate([np.stack([np.full_like(g, i), g], axis=1) for i, g in enumerate(kept)])
     random.shuffle(games)
     return games

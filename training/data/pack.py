@@ -71,7 +71,9 @@ class Part:
 def pack(store: Store, out: Path, *, part_bytes: int, parts: int = 0, seed: int = 1) -> Iterator[Part]:
     """Write ``store`` to ``out`` in files of at most ``part_bytes`` bytes, one by one as they are asked for; no more than
     ``parts`` of them unless that is 0. Raises DataError where ``out`` has parts already or cannot be written, for a size that
-    holds no game, and for a store whose keys are not those of its games."""
+    holds no game, for a store without games, and for one whose keys are not those of its games."""
+    if not store.games:
+        raise DataError(f"expected games in {store.path}, found none")
     if any(out.glob(f"*{SUFFIX}")):
         raise DataError(f"{out} already holds parts of a store; choose another folder or remove them first")
     order = by_turns(np.concatenate([_highest(shard.games) for shard in store.shards]), seed=seed)

@@ -21,7 +21,7 @@ _LINE = 80
 
 def game_text(game: Game) -> str:
     """One game, tags and moves, with the empty line behind it."""
-    tags = "".join(f'[{name} "{value}"]\n' for name, value in _tags(game))
+    tags = "".join(f'[{name} "{_escaped(value)}"]\n' for name, value in _tags(game))
     return f"{tags}\n{textwrap.fill(_movetext(game), _LINE, break_on_hyphens=False)}\n\n"
 
 
@@ -33,14 +33,18 @@ def _tags(game: Game) -> Iterable[tuple[str, str]]:
     if game.start_fen is not None:
         yield from (("SetUp", "1"), ("FEN", game.start_fen))
     yield from ((name, str(elo)) for name, elo in (("WhiteElo", game.white_elo), ("BlackElo", game.black_elo)) if elo)
-    yield from ((name, value) for name, value in _own_tags(game) if value and value != "unknown")
+    yield from ((name, value) for name, value in _own_tags(game) if value != "unknown")
+    yield "Source", game.source  # empty too: the host of a site would stand in for it
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _own_tags(game: Game) -> Iterable[tuple[str, str]]:
     yield "Termination", game.termination
     yield "TimeClass", game.time_class
     yield "RatingScale", Scale(game.scale).name.lower()
-    yield "Source", game.source.replace('"', "'")
 
 
 def _movetext(game: Game) -> str:

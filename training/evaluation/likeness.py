@@ -3,9 +3,9 @@
     python -m training.evaluation.likeness NET STORE --out likeness.json
 
 NET is an exported net with a dial, or any net or run with ``--settings 800:1 1500:0.6``. Settings that search are left to
-``training.evaluation.searched``. Every ply is judged three times: told
-the setting's rating, told nothing, and told the two players' own ratings. Knows the settings, the plies (rows drawn at random
-from the whole split, the same ones for every net) and the means. Does not know how strong a setting is (recipes/dial.sh).
+``training.evaluation.searched``. Every ply is judged three times: conditioned on the setting's rating, on none, and on the two
+players' own ratings. Knows the settings, the plies (rows drawn at random from the whole split, the same ones for every net) and
+the means. Does not know how strong a setting is (recipes/dial.sh).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from engine.net import Net
 from engine.search.leaves import NetLeaves, searched
 from engine.search.search import Limits, search
 from engine.vocabulary import UCI_MOVES
-from training.data.store import Game, Games, Store, open_store, unpack
+from training.data.store import Game, Store, blocks, open_store, unpack
 
 _NEAR = 100
 """Points within which a player is rated like a group."""
@@ -140,7 +140,7 @@ def _group(text: str) -> Group:
 def positions_of(store: Store, group: Group, *, most: int, seed: int) -> list[Position]:
     """A ply of each of at most ``most`` held-out games, both drawn at random. Raises ConfigError where there is none."""
     random = np.random.default_rng(seed)
-    games = [game for part in _held_out(store, group) for game in unpack(part)]
+    games = list(_held_out(store, group))
     positions: list[Position] = []
     for i in random.permutation(len(games)):
         if len(positions) == most:
@@ -153,17 +153,16 @@ def positions_of(store: Store, group: Group, *, most: int, seed: int) -> list[Po
     return positions
 
 
-def _held_out(store: Store, group: Group) -> Iterator[Games]:
+def _held_out(store: Store, group: Group) -> Iterator[Game]:
     """Games from the initial position with a player of the group."""
-    for shard, split in zip(store.shards, store.held_out(), strict=True):
-        records = np.asarray(shard.games)
+    held_out = np.concatenate(store.held_out())
+    done = 0
+    for block in blocks(store):
+        records = block.records
         near = [np.abs(records[side].astype(np.int64) - group.rating) <= _NEAR for side in ("white_elo", "black_elo")]
-        keep = split & (near[0] | near[1]) & (records["scale"] == int(group.scale)) & (records["start"] < 0)
-        for g in np.flatnonzero(keep):
-            begin, end = shard.offsets[g : g + 2]
-            nobody = np.zeros(1, np.bool_)
-            moves, offsets = np.asarray(shard.moves[begin:end]), np.array([0, end - begin])
-            yield Games(moves, offsets, records[g : g + 1], list(store.sources), list(store.starts), nobody)
+        keep = held_out[done : done + len(block)] & (near[0] | near[1])
+        done += len(block)
+        yield from unpack(block.take(keep & (records["scale"] == int(group.scale)) & (records["start"] < 0)))
 
 
 def _is_near(game: Game, ply: int, group: Group) -> bool:

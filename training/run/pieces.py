@@ -189,7 +189,8 @@ def _newest(folder: Path) -> _Found:
     firsts = [(digest, _together(folder, "first", digest, count)) for digest, count in whole]
     about = {digest: _metadata(data) for digest, data in firsts}
     digest, data = max(firsts, key=lambda first: int(about[first[0]].get("step", 0)))
-    rests = [_together(folder, "rest", other, count) for other, count in sets["rest"]]
+    # what is left of other weights, or is still on its way, is no reason to keep these
+    rests = [_together(folder, "rest", *one) for one in sets["rest"] if not _missing(folder, "rest", *one)]
     rest = next((load(data) for data in rests if _metadata(data).get("of") == digest), None)
     return _Found(load(data), rest, about[digest])
 

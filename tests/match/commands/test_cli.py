@@ -14,6 +14,7 @@ from match.__main__ import parser
 from match.commands import ladder
 from match.commands.common import factory_of
 from match.options import net_options
+from match.play import book as book_maker
 from match.play import openings, results
 from match.play.results import read_results
 from match.players import client as engines
@@ -258,6 +259,22 @@ def test_book_makes_level_openings(command: Command, random_net: Path, tmp_path:
     status, _, _ = command(["book", "--net", random_net, "--lines", 3, "--plies", 4, "--out", out])
     assert status == 0
     assert len({o.board().epd() for o in openings.load_openings(out)}) == 3
+    before = out.read_text(encoding="utf-8")
+    status, _, error = command(["book", "--net", random_net, "--lines", 3, "--plies", 4, "--seed", 2, "--out", out])
+    assert status == 2
+    assert "is there already" in error
+    assert out.read_text(encoding="utf-8") == before
+
+
+@needs_stockfish
+def test_a_book_of_more_openings_than_there_are_ends(
+    command: Command, random_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book_maker, "_FUTILE", 30)
+    status, text, _ = command(["book", "--net", random_net, "--lines", 30, "--plies", 1, "--out", tmp_path / "book.txt"])
+    assert status == 0
+    assert 1 <= len(openings.load_openings(tmp_path / "book.txt")) <= 20
+    assert "openings" in text
     assert engines.find_stockfish() is not None
 
 

@@ -29,6 +29,10 @@ def answer(kind: str, board: chess.Board) -> None:
     if kind == "floods":
         while True:
             say("info string " + "x" * 60000)
+    if kind == "chats":
+        say("info string the best score so far has pv e2e4")
+    if kind == "analyses nonsense":
+        say("info depth 1 score cp high pv a2a3")
     best = {"plays illegally": "a1a8", "gives nonsense": "castles", "gives no move": "(none)", "says nothing": ""}
     say(f"info depth 1 score cp {len(legal)} pv {legal[0]}" if legal else "info depth 0 score cp 0")
     say(f"bestmove {best.get(kind, legal[0] if legal else '(none)')}".rstrip())

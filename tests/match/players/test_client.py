@@ -30,6 +30,20 @@ def test_a_good_engine_moves_and_ends() -> None:
     assert engine._process.poll() == 0
 
 
+def test_what_an_engine_says_besides_is_no_analysis() -> None:
+    engine = Engine(setup("chats"))
+    lines = engine.best_lines("position startpos", "go depth 1", 1)
+    assert (lines[0].move, lines[0].score_cp) == ("a2a3", 20)
+    engine.close()
+
+
+def test_analysis_that_is_no_uci_is_the_engines_failure() -> None:
+    engine = Engine(setup("analyses nonsense"))
+    with pytest.raises(EngineFailure, match="no UCI: 'info depth 1 score cp high pv a2a3'"):
+        engine.best_lines("position startpos", "go depth 1", 2)
+    engine.close()
+
+
 @pytest.mark.parametrize(
     ("kind", "told"),
     [

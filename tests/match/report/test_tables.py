@@ -11,6 +11,7 @@ from pathlib import Path
 
 import chess
 import pytest
+from matplotlib.axes import Axes
 
 from match.play.game import Played
 from match.report import tables as report
@@ -101,6 +102,17 @@ def test_evaluations_are_read_from_names() -> None:
     assert evaluations_of("my net T=0.001") == ("my net T=0.001", 1)
     assert evaluations_of("Stockfish level 0 depth=1") is None
     assert evaluations_of("x T=.. nodes=3") is None
+
+
+def test_a_plot_shows_every_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"net {letter}" for letter in "abcdefghijkl"]
+    shown: list[str] = []
+    monkeypatch.setattr(Axes, "legend", lambda axes, **_: shown.extend(axes.get_legend_handles_labels()[1]))
+    ratings = [Rating(f"{name} T={t:g}", 1000, 950, 1050, 100, 50, False) for name in names for t in (0.001, 1)]
+    ratings += [Rating(f"{name} T=0.001 nodes={n}", 1000, 950, 1050, 100, 50, False) for name in names for n in (4, 16)]
+    plots([played(0, "a", "b", "1-0")], ratings)
+    assert {name for name in names if any(label.startswith(name) for label in shown)} == set(names)
+    assert sum(label.startswith("net ") for label in shown) == 4 * len(names)  # three by temperature, one by evaluations
 
 
 def test_plots_are_png_and_left_out_where_there_is_nothing_to_show() -> None:

@@ -11,11 +11,13 @@ import chess.pgn
 import numpy as np
 import pytest
 
+from engine.vocabulary import MOVE_ID
 from tests.training.data.conftest import Corpus
 from training.data.__main__ import main
 from training.data.filters import Filters
 from training.data.ingest import Job, ingest
 from training.data.pgn_out import game_text
+from training.data.reading.pgn import read_games
 from training.data.store import Game, Store, iterate, open_store
 
 HARD = (
@@ -54,6 +56,13 @@ def test_there_and_back_is_the_same_store(name: str, store: Store, tmp_path: Pat
         assert np.array_equal(a.moves, b.moves)
         assert np.array_equal(a.offsets, b.offsets)
         assert np.array_equal(a.games, b.games)
+
+
+@pytest.mark.parametrize("source", ["", "?", "unknown", "C:\\games\\", 'the "old" ones'])
+def test_every_source_comes_back(source: str) -> None:
+    game = Game(np.array([MOVE_ID["e2e4"], MOVE_ID["e7e5"]], np.uint16), source=source)
+    read, _ = read_games([game_text(game).encode()])
+    assert read.sources[read.records["source"][0]] == source
 
 
 def test_lines_are_short_and_dates_are_whole(store: Store) -> None:

@@ -126,6 +126,23 @@ def test_the_rest_of_other_weights_is_left_aside(run: Path, tmp_path: Path) -> N
     assert "in 8 bits" in pieces.join(tmp_path / "other", tmp_path / "back")
 
 
+def test_half_a_rest_of_other_weights_does_not_keep_newer_ones_back(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE", 1 << 18)
+    pieces.split(run, tmp_path / "out")
+    pieces.join(tmp_path / "out", tmp_path / "back")
+    rest = pieces.split(run, tmp_path / "rest", rest=True)
+    assert len(rest) > 1
+    rest[-1].unlink()
+    assert "in 8 bits" in pieces.join(tmp_path / "rest", tmp_path / "back")
+    save_file(
+        {name: tensor + 1 for name, tensor in weights(run).items()}, str(run / "model.safetensors"), metadata={"step": "7"}
+    )
+    pieces.split(run, tmp_path / "newer")
+    assert "of step 7" in pieces.join(tmp_path / "newer", tmp_path / "back")
+
+
 @pytest.mark.parametrize(("how", "said"), [("missing", "did not come; bring them again"), ("changed", "damaged")])
 def test_pieces_that_are_not_all_there_are_one_line(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: str, said: str

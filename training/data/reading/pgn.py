@@ -136,9 +136,9 @@ def _read_fast(texts: list[str]) -> Iterator[_Parsed]:
 
 
 def _has_careless_tags(headers: Mapping[str, str]) -> bool:
-    """Whether the fast reader took tags wrongly: blanks or tabs about a name, or a value that lacks its end."""
+    """Whether the fast reader took tags wrongly: blanks or tabs about a name, or a value that has escapes or lacks its end."""
     words = "".join(headers) + "".join(headers.values())
-    return "\n" in words or "\t" in words or "" in headers
+    return "\n" in words or "\t" in words or "\\" in words or "" in headers
 
 
 class _Moves(chess.pgn.BaseVisitor[_Parsed]):
@@ -277,5 +277,7 @@ def _date(text: str) -> int:
 
 def _source(headers: Mapping[str, str]) -> str:
     """The export's own tag, else the host of the site, which is the same for all games of a server."""
+    if (own := headers.get("Source")) is not None:
+        return own
     host = _SITE_HOST.match(headers.get("Site", ""))
-    return headers.get("Source") or (host[1] if host else "")
+    return host[1] if host else ""

@@ -28,5 +28,8 @@ def termination(text: str) -> str:
     lowered = text.strip().lower()
     if lowered in TERMINATIONS:
         return lowered
+    if lowered.startswith("adjudicat"):  # "adjudicated: material" of our own matches is a win
+        return "unknown"
+    lowered = re.sub(r"^forfeit by .*?: ", "", lowered)  # of our own matches: a player may be called by any word below
     lowered = re.sub(r"^\S+ won\b", "won", lowered)  # chess.com names the winner, who may be called Drawbridge
     return next((name for name, words in _WORDS.items() if re.search(rf"\b(?:{words})", lowered)), "unknown")

@@ -40,6 +40,11 @@ WORDS = {
     "unterminated": "unknown",
     "ultimate": "unknown",
     "adjudication": "unknown",
+    "adjudicated: material": "unknown",
+    "forfeit by agree: hung: no bestmove within 10 s": "unknown",
+    "forfeit by The Drawmaster: lost on time": "time",
+    "repetition": "draw",
+    "length": "unknown",
     "": "unknown",
     "?": "unknown",
 }
