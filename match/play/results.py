@@ -14,12 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from engine.archives import open_output, read_whole
 from engine.errors import DataError, MatchError
 from engine.files import lock, write_text
 from match.play.game import Played
 from match.play.schedule import Fixture
 from match.statistics.scores import WHITE_POINTS
-from training.data.reading.archives import DAMAGE, open_archive, open_output
 
 RESULTS = "results.jsonl"
 PACKED = "results.jsonl.zst"
@@ -152,18 +152,9 @@ def pack_results(folder: Path, out: Path) -> None:
 def _text_of(path: Path) -> bytes:
     """A results file, packed or not."""
     try:
-        if path.suffix != ".zst":
-            return path.read_bytes()
-        archive = open_archive(path)
-        try:
-            return b"".join(archive.blocks())
-        finally:
-            archive.close()
+        return read_whole(path)
     except DataError as error:
         raise MatchError(f"expected the results of a match at {path}: {error}") from None
-    except DAMAGE as error:
-        text = error.strerror if isinstance(error, OSError) else ""
-        raise MatchError(f"expected the results of a match at {path}: {text or error}") from None
 
 
 def _games(path: Path, raw: bytes) -> Iterator[Played]:

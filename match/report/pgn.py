@@ -17,12 +17,12 @@ from pathlib import Path
 
 import chess
 
+from engine.archives import read_whole
 from engine.encoding import Scale
 from engine.errors import DataError, MatchError
 from engine.files import replacing
 from match.play.game import Played
 from match.statistics.scores import WHITE_POINTS, Score
-from training.data.reading.archives import DAMAGE, open_archive
 
 _MANY = 2000  # games from which on writing is shared among processes
 _TAG = re.compile(r'^\[(\w+)\s+"((?:[^"\\]|\\.)*)"\s*\]\s*$')
@@ -128,15 +128,9 @@ def read_pgn(path: Path) -> list[PgnGame]:
     """All games of a file, plain or packed, or of standard input for ``-``. Raises MatchError when it cannot be read to its
     end, is no text or holds none."""
     try:
-        archive = open_archive(path)
-        try:
-            raw = b"".join(archive.blocks())
-        finally:
-            archive.close()
+        raw = read_whole(path)
     except DataError as error:
         raise MatchError(f"expected a PGN file at {path}: {error}") from None
-    except DAMAGE as error:
-        raise MatchError(f"expected a whole PGN file at {path}: it is damaged ({error}); mend it or get it again") from None
     games = list(_parse(_decoded(raw)))
     if not games:
         raise MatchError(f'expected games in PGN (with [White "…"] tags) in {path}, found none')

@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 
+from engine.archives import open_output
 from engine.command_line import run_command
 from engine.encoding import Scale
 from engine.errors import DataError
@@ -22,7 +23,6 @@ from training.data.openings import late_positions, opening_lines
 from training.data.pack import pack, unpack
 from training.data.pgn_out import game_text
 from training.data.rate import Rate
-from training.data.reading.archives import open_output
 from training.data.sources import known_sources, sources_table
 from training.data.store import RESULTS, TERMINATIONS, TIME_CLASSES, iterate, open_store
 from training.data.subset import Selection, copy

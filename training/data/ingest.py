@@ -29,13 +29,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from engine.archives import DAMAGE, NOT_UNPACKED, PACKED, STANDARD_INPUT, Archive, open_archive
 from engine.encoding import Scale
 from engine.errors import DataError
 from engine.machine import worker_processes
 from training.data.filters import Duplicates, Filters, Quota
 from training.data.rate import Rate
 from training.data.reading import pgn, tsv
-from training.data.reading.archives import DAMAGE, NOT_UNPACKED, PACKED, STANDARD_INPUT, Archive, open_archive
 from training.data.reading.framing import GameSplitter, LineSplitter, Splitter
 from training.data.reading.pgn import read_games
 from training.data.reading.tsv import read_lines

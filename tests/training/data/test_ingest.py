@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.archives import open_output
 from engine.encoding import Scale
 from engine.errors import DataError
 from engine.vocabulary import MOVE_ID
@@ -27,7 +28,6 @@ from training.data import ingest as ingest_module
 from training.data import store as store_module
 from training.data.filters import Filters
 from training.data.ingest import Job, Report, files_of, ingest
-from training.data.reading.archives import open_output
 from training.data.store import Store, iterate, open_store
 
 ALL = Job(Filters(min_plies=0))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.archives import zstd
 from training.data.__main__ import main
 from training.data.filters import Filters
 from training.data.ingest import Job, ingest
-from training.data.reading.archives import zstd
 from training.data.store import iterate, open_store
 
 CASES = Path(__file__).with_name("cases")

@@ -118,6 +118,18 @@ def open_archive(path: Path) -> Archive:
         raise
 
 
+def read_whole(path: Path) -> bytes:
+    """All of a file, or of standard input for ``-``, unpacked. Raises DataError, also for one that is damaged."""
+    archive = open_archive(path)
+    try:
+        return b"".join(archive.blocks())
+    except DAMAGE as error:
+        text = error.strerror if isinstance(error, OSError) else ""
+        raise DataError(f"it is damaged ({text or error}); mend it or get it again") from None
+    finally:
+        archive.close()
+
+
 def _expect_text(head: bytes, name: str) -> None:
     """Raises DataError for what begins like something else, with the way to make text of it."""
     kind = next((kind for magic, kind in _FOREIGN.items() if head.startswith(magic)), ".tar" if head[_TAR] == b"ustar" else "")

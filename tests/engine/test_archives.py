@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.archives import DAMAGE, open_archive, open_output, zstd
 from engine.errors import DataError
-from training.data.reading.archives import DAMAGE, open_archive, open_output, zstd
 
 ONE, TWO = b'[Event "one"]\n\n1. e4 *\n\n', b'[Event "two"]\n\n1. d4 *\n\n'
 
