@@ -23,6 +23,8 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.measuring import heading, keep, run
+from engine.errors import ConfigError
 from engine.files import write_text
 from training.config import load_preset
 from training.data.store import Store, open_store
@@ -105,18 +107,24 @@ def run_all(store: Path, out: Path, jobs: Sequence[Job], *, at_once: int) -> Non
     """Train the runs that are not finished, each on one thread, so many side by side; NAME of seed S is OUT/NAME-seedS."""
     running: list[tuple[str, subprocess.Popen[bytes]]] = []
     left: list[Job | None] = [job for job in jobs if not is_finished(out / f"{job[0]}-seed{job[3]}", steps=job[2])]
-    for job in [*left, *[None] * at_once]:
-        if len(running) == at_once or (job is None and running):
-            before, process = running.pop(0)
-            if process.wait():
-                raise SystemExit(f"benchmarks: the run {before} failed; see above")
-        if job is None:
-            continue
-        name, changed, _, seed = job
-        arguments = [word for change in changed for word in ("--set", change)]
-        command = [sys.executable, "-m", "training.train", str(store), "--preset", "laptop", *arguments]
-        command += ["--seed", str(seed), "--processes", "1", "--threads", "1", "--out", str(out / f"{name}-seed{seed}")]
-        running.append((f"{name}-seed{seed}", subprocess.Popen(command)))
+    try:
+        for job in [*left, *[None] * at_once]:
+            if len(running) == at_once or (job is None and running):
+                before, process = running.pop(0)
+                if process.wait():
+                    raise ConfigError(f"the run {before} failed; see above")
+            if job is not None:
+                name, changed, _, seed = job
+                running.append((f"{name}-seed{seed}", _started(store, out / f"{name}-seed{seed}", changed, seed=seed)))
+    finally:
+        for _, process in running:
+            process.terminate()  # it saves what it has
+
+
+def _started(store: Path, out: Path, changed: Sequence[str], *, seed: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "training.train", str(store), "--preset", "laptop", "--seed", str(seed), "--out", str(out)]
+    command += ["--processes", "1", "--threads", "1", *(word for change in changed for word in ("--set", change))]
+    return subprocess.Popen(command)
 
 
 def is_finished(run: Path, *, steps: int) -> bool:
@@ -167,7 +175,7 @@ def main() -> None:
     arguments = options.parse_args()
     speeds = speeds_of(arguments.store, arguments.runs, arguments.only)
     if arguments.speeds:
-        _write(speed_table(speeds, arguments.only), arguments.out)
+        keep(f"{heading()}\n{speed_table(speeds, arguments.only)}", arguments.out)
         return
     timed = arguments.equal == "time"
     steps = {n: steps_of(n, speeds, arguments.steps, timed=timed) for n in arguments.only}
@@ -180,7 +188,7 @@ def main() -> None:
         else f"for as many plies as {arguments.steps} steps of the preset laptop have"
     )
     text = report(arguments.store, arguments.runs, arguments.only, speeds, length=length)
-    _write(text, arguments.out)
+    keep(f"{heading()}\n{text}", arguments.out)
 
 
 def speed_table(speeds: dict[str, float], names: list[str]) -> str:
@@ -189,12 +197,5 @@ def speed_table(speeds: dict[str, float], names: list[str]) -> str:
     return "\n".join(["setting          plies/s  to the first (one thread, not compiled, in turns)", *rows]) + "\n"
 
 
-def _write(text: str, out: Path | None) -> None:
-    print(text, end="")
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from benchmarks.measuring import in_turns, keep, run
 from training.batches.replay import board_codes, replay
 from training.batches.rows import RowReader
 from training.config import DataConfig, ModelConfig
@@ -101,12 +102,6 @@ def processor_seconds(task: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def alternately(repeats: int, *tasks: Callable[[], float]) -> list[float]:
-    """Median of what each task returns, run in turns so that a busy moment hits all."""
-    columns = zip(*([task() for task in tasks] for _ in range(repeats)), strict=True)
-    return [statistics.median(column) for column in columns]
-
-
 def ingest_speeds(pgn: Path, games: int, folder: Path) -> tuple[float, float]:
     """Games a second by our ingest, PGN to store, and by chess.pgn.read_game, of the same file."""
     some, numbers = min(300, games), itertools.count()
@@ -118,7 +113,7 @@ def ingest_speeds(pgn: Path, games: int, folder: Path) -> tuple[float, float]:
         with pgn.open(encoding="utf-8") as lines:
             return some / processor_seconds(lambda: [chess.pgn.read_game(lines) for _ in range(some)])
 
-    ours_per_s, theirs_per_s = alternately(3, ours, python_chess)
+    ours_per_s, theirs_per_s = in_turns(3, ours, python_chess)
     return ours_per_s, theirs_per_s
 
 
@@ -148,7 +143,7 @@ def replay_speeds(shard: Shard, games: int) -> tuple[float, float]:
     first = np.flatnonzero(shard.games["start"][:games] >= 0)
     if len(first):
         raise SystemExit("the store's first games must begin at the initial position")
-    boards, attacks = alternately(
+    boards, attacks = in_turns(
         7,
         lambda: processor_seconds(lambda: replay(moves, offsets)),
         lambda: processor_seconds(lambda: board_codes(replay(moves, offsets).pieces, "attacks")),
@@ -242,11 +237,8 @@ def main() -> None:
     options.add_argument("--out", type=Path, help="also write the figures here")
     arguments = options.parse_args()
     text = report(arguments.games, arguments.store)
-    print(text, end="")
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text, encoding="utf-8")
+    keep(text, arguments.out)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

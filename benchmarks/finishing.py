@@ -16,7 +16,7 @@ from pathlib import Path
 
 import chess
 
-from engine.files import write_text
+from benchmarks.measuring import heading, keep, run
 from engine.machine import cores
 from engine.net_file import find_net
 from engine.search.mates import always_mates_next
@@ -97,10 +97,8 @@ def main() -> None:
     rows = list(mate_rows(spec, of_net(f"{file.stem} nodes={FEWEST}", nodes=FEWEST)))
     more, endings = endgame_rows(spec, count=arguments.endgames, workers=arguments.workers, seed=arguments.seed)
     notes = [f"net: {file.name}; Stockfish at depth 6 defends; intervals: Wilson; moves to mate: the net's own, mean", *endings]
-    text = report([*rows, *more], notes)
-    print(text, end="")
-    write_text(arguments.out, text)
+    keep(f"{heading()}\n\n{report([*rows, *more], notes)}", arguments.out)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

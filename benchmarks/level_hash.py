@@ -9,13 +9,14 @@ to ask Stockfish; the statistics are ``match.statistics.scores``'s.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import chess
 import chess.engine
 
+from benchmarks.measuring import heading, run
+from engine.errors import MatchError
 from match.play.openings import BOOK, Opening, choose_openings
 from match.players.client import INSTALL_STOCKFISH, find_stockfish
 from match.report.tables import head_to_head
@@ -73,9 +74,9 @@ def main() -> None:
     arguments = options.parse_args()
     stockfish = find_stockfish()
     if not stockfish:
-        raise SystemExit(f"expected Stockfish, found none. {INSTALL_STOCKFISH}")
+        raise MatchError(f"expected Stockfish, found none. {INSTALL_STOCKFISH}")
     book = choose_openings(str(BOOK), pairs=arguments.games // 2, seed=1)[: arguments.games // 2]  # it gives the whole book
-    lines = [f"{time.strftime('%Y-%m-%d')}, Stockfish level {arguments.level}, {arguments.movetime} ms a move, 16 MB of hash"]
+    lines = [f"{heading()}; Stockfish level {arguments.level}, {arguments.movetime} ms a move, 16 MB of hash"]
     for emptied in (False, True):
         text = match(book, str(stockfish), level=arguments.level, movetime_ms=arguments.movetime, emptied=emptied)
         lines += ["", "the clock's table emptied before every move:" if emptied else "the clock's table as it is:", text]
@@ -85,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

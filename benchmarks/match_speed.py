@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from engine.errors import MatchError
+from benchmarks.measuring import heading, run
 from engine.machine import cores
 from match.play.game import Played, Rules
 from match.play.openings import load_openings
@@ -119,8 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         lines.append(line)
 
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
-    machine = platform.processor() or platform.machine()
-    tell(f"{time.strftime('%Y-%m-%d')}, {machine}, {os.cpu_count()} cores, load before: {load}")
+    tell(f"{heading()}, load before: {load}")
     for error in ("random", "softmax"):
         tell(bulk(error, arguments.seconds))
     try:
@@ -132,7 +130,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except MatchError as error:
-        raise SystemExit(f"match_speed: {error}") from None
+    run(main)

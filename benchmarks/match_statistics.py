@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measuring import heading, run
 from match.statistics.ratings import PER_POINT, outcomes, rate
 from match.statistics.scores import Score, difference
 from match.statistics.sprt import Sprt
@@ -163,8 +162,7 @@ PARTS = ("ratings", "tests", "intervals")
 
 def lines(parts: Sequence[str], pools: int, matches: int, resamples: int) -> Iterator[str]:
     """The report, line by line."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    yield f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip() or '?'} and what follows it, {platform.machine()}"
+    yield heading()
     only = f"--only {' '.join(parts)} " if tuple(parts) != PARTS else ""
     yield f"python -m benchmarks.match_statistics {only}--pools {pools} --matches {matches} --resamples {resamples}"
     told = {
@@ -224,4 +222,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

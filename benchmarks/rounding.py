@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from engine.files import write_text
+from benchmarks.measuring import heading, keep, run
 from engine.vocabulary import MOVE_COUNT
 from export.games import Transcript, of_store
 from export.gate import log_probabilities
@@ -75,9 +75,7 @@ def main() -> None:
     games = of_store(arguments.store, games=10, positions=arguments.positions, blind=config.board_input == "none")
     with tempfile.TemporaryDirectory() as folder:
         text = table(arguments.net, Path(folder) / "rounded.onnx", config, games)
-    print(text, end="")
-    if arguments.out:
-        write_text(arguments.out, text)
+    keep(f"{heading()}\n{text}", arguments.out)
 
 
 def table(net: Path, scratch: Path, config: ModelConfig, games: list[Transcript]) -> str:
@@ -123,4 +121,4 @@ def _answers(net: Path, config: ModelConfig, games: list[Transcript]) -> NDArray
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 import chess
 import numpy as np
 
+from benchmarks.measuring import heading, in_turns, keep, run
 from benchmarks.paper_way import CharModel
 from engine.inference.evaluator import Evaluator, Request
 from engine.net import Net, Outputs, Past, Tokens, find_net
@@ -30,12 +30,6 @@ from engine.uci.session import Search
 
 ROOT = Path(__file__).parents[1]
 _BARE = "import chess, numpy, onnxruntime as o; s = o.SessionOptions(); s.intra_op_num_threads = 1; o.InferenceSession({!r}, s)"
-
-
-def alternately(repeats: int, *tasks: Callable[[], float]) -> list[float]:
-    """Median seconds of each task, run in turns so that a busy moment hits all."""
-    times = [[task() for task in tasks] for _ in range(repeats)]
-    return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
 def timed(task: Callable[[], object]) -> float:
@@ -128,7 +122,7 @@ def reply_seconds(net: Net, *, plies: int, repeats: int) -> tuple[float, float]:
     def cold() -> float:
         return timed(lambda: evaluator.evaluate([Request(board, evaluator.new_game())]))
 
-    with_cache, without = alternately(repeats, warm, cold)
+    with_cache, without = in_turns(repeats, warm, cold)
     return with_cache, without
 
 
@@ -211,7 +205,7 @@ def report(net_path: Path) -> str:
     net = Net.open(net_path, threads=1)
     repeats = 15
     code = _BARE.format(str(net_path))
-    bare, uciok, opening, ready = alternately(
+    bare, uciok, opening, ready = in_turns(
         repeats,
         lambda: python("pass"),
         lambda: start(net_path, until_ready=False),
@@ -221,13 +215,12 @@ def report(net_path: Path) -> str:
     warm, cold = reply_seconds(net, plies=80, repeats=31)
     inside, outside = outside_seconds(net, games=6)
     two_threads = Net.open(net_path, threads=2)
-    one, many = alternately(5, *(lambda batch=batch: plies_per_second(two_threads, batch=batch, turns=60) for batch in (1, 64)))
+    one, many = in_turns(5, *(lambda batch=batch: plies_per_second(two_threads, batch=batch, turns=60) for batch in (1, 64)))
     resident, grown = memory(net_path, games=200)
     paper = CharModel(net.info, seed=1)
     paper_move = statistics.median(paper.move_seconds(plies=80) for _ in range(5))
     paper_start = statistics.median(python("import chess, torch; import benchmarks.paper_way") for _ in range(5))
     size = net_path.stat().st_size / 1e6
-    machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     rows = {
         "start to uciok": f"{uciok:.3f} s; python -c pass {bare:.3f} s: {uciok - bare:+.3f} s (bar: +0.150 s)",
         "start to readyok": f"{ready:.3f} s; bare imports and session {opening:.3f} s: {ready / opening:.2f} x (bar: 1.3 x)",
@@ -238,7 +231,7 @@ def report(net_path: Path) -> str:
         f"paper's way, {paper.size / 1e6:.1f} M": f"{1e3 * paper_move:.0f} ms a move 80 plies in "
         f"({paper_move / warm:.0f} x ours), start {paper_start:.2f} s ({paper_start / ready:.1f} x ours)",
     }
-    head = f"net {net.info.name} ({net.info.precision}, {net.info.board_input}, {size:.1f} MB), {machine}"
+    head = f"net {net.info.name} ({net.info.precision}, {net.info.board_input}, {size:.1f} MB), {heading()}"
     lines = [head, "", *(f"{name:26}{value}" for name, value in rows.items())]
     return "\n".join(lines) + "\n"
 
@@ -250,10 +243,8 @@ def main() -> None:
     options.add_argument("--out", type=Path, help="also write the figures here")
     arguments = options.parse_args()
     text = report(find_net(arguments.net))
-    print(text, end="")
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    keep(text, arguments.out)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

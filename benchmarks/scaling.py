@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.choices import REFERENCE, changes, run_all
+from benchmarks.measuring import heading, keep, run
 from engine.files import write_text
 from training.config import Config, load_preset
 from training.net.model import flops_per_ply
@@ -239,13 +240,10 @@ def main() -> None:
     ratings = ratings_of(arguments.ratings)
     names = [(width, f"{width}-{steps}") for steps, width in grid]
     trials = [finished(arguments.runs / f"{name}-seed1", _config(width), ratings.get(name)) for width, name in names]
-    text = report(trials)
-    print(text, end="")
-    if arguments.out:
-        write_text(arguments.out, text)
+    keep(f"{heading()}\n\n{report(trials)}", arguments.out)
     if arguments.json:
         write_text(arguments.json, json.dumps([vars(t) for t in trials], indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,7 +10,7 @@ table of positions could save. Knows how to time; searches as the engine does.
 from __future__ import annotations
 
 import argparse
-import platform
+import functools
 import statistics
 import time
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from pathlib import Path
 import chess
 import numpy as np
 
-from engine.files import write_text
+from benchmarks.measuring import heading, in_turns, keep, run
 from engine.inference.evaluation import Evaluation
 from engine.inference.evaluator import Evaluator, Request
 from engine.inference.game_cache import Players
@@ -138,26 +138,19 @@ def reply_seconds(evaluator: Evaluator, moves: Sequence[chess.Move]) -> float:
     return statistics.median(times)
 
 
-def in_turns(nets: Sequence[Net], moves: Sequence[chess.Move], *, repeats: int = 15) -> list[float]:
-    """Median seconds of a reply of each net."""
-    evaluators = [Evaluator(net, hash_mb=0) for net in nets]
-    times = [[reply_seconds(evaluator, moves) for evaluator in evaluators] for _ in range(repeats)]
-    return [statistics.median(column) for column in zip(*times, strict=True)]
-
-
 def report(net: Net, against: Net | None) -> str:
     """All figures as text."""
     moves = played(net, plies=max(PLIES))
-    machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, one thread, processor time"
     lines = [
-        f"net {net.info.name} ({net.info.precision}), {machine}",
+        f"net {net.info.name} ({net.info.precision}), {heading()}, one thread, processor time",
         "",
         *speed_lines(net, moves),
         "",
         *move_lines(net, moves),
     ]
     if against is not None:
-        own, other = in_turns((net, against), moves)
+        evaluators = [Evaluator(one, hash_mb=0) for one in (net, against)]
+        own, other = in_turns(15, *(functools.partial(reply_seconds, evaluator, moves) for evaluator in evaluators))
         names = f"{against.info.path.name}, {against.info.path.stat().st_size / 1e6:.1f} MB"
         lines += ["", f"a reply, in turns: {1e3 * own:.2f} ms; {names}: {1e3 * other:.2f} ms; ratio {own / other:.2f}"]
     return "\n".join(lines) + "\n"
@@ -171,10 +164,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     against = Net.open(arguments.against, threads=1) if arguments.against else None
-    text = report(Net.open(find_net(arguments.net), threads=1), against)
-    print(text, end="")
-    write_text(arguments.out, text)
+    keep(report(Net.open(find_net(arguments.net), threads=1), against), arguments.out)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.measuring import heading, in_turns, keep, run
 from engine.vocabulary import MOVE_COUNT
 from training.batches.rows import RowReader, Rows
 from training.config import Config, ModelConfig, load_preset
@@ -106,8 +106,9 @@ def gemm_gflops(dtype: torch.dtype) -> float:
 
 def alternately(tasks: Mapping[str, Callable[[], float]]) -> dict[str, float]:
     """Median figure of each task, run in turns; the first round warms up."""
-    rounds = [{name: task() for name, task in tasks.items()} for _ in range(_ROUNDS + 1)]
-    return {name: statistics.median(r[name] for r in rounds[1:]) for name in tasks}
+    for task in tasks.values():
+        task()
+    return dict(zip(tasks, in_turns(_ROUNDS, *tasks.values()), strict=True))
 
 
 def one_thread(store: Store, config: Config, folder: Path) -> dict[str, float]:
@@ -172,7 +173,6 @@ def report(path: Path, preset: str, minutes: float) -> str:
     chosen = precision_of(config.run, torch.device("cpu"))
     ours, all_own = speed[f"ours {_name(chosen)}"], whole * flops / 1e9
     own = ours * flops / 1e9
-    machine = f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     rows = {
         "model FLOPs a ply": f"{flops / 1e6:.1f} M (6 a multiplied weight, 12 L W T for attention)",
         "one thread, products": f"sgemm {speed['sgemm']:.0f} GFLOP/s, bfloat16 {speed['bf16 gemm']:.0f} GFLOP/s",
@@ -184,7 +184,7 @@ def report(path: Path, preset: str, minutes: float) -> str:
         "all cores, bin/train": f"{whole:.0f} plies/s = {all_own:.0f} GFLOP/s: {all_own / sgemm:.0%} of sgemm, "
         f"{all_own / bf16:.0%} of bfloat16",
     }
-    head = f"preset {preset} on {store.path.name}, {machine}, load before {load:.1f}"
+    head = f"preset {preset} on {store.path.name}, {heading()}, load before {load:.1f}"
     return "\n".join([head, "", *(f"{name:26}{value}" for name, value in rows.items())]) + "\n"
 
 
@@ -205,11 +205,8 @@ def main() -> None:
     options.add_argument("--out", type=Path, help="also write the figures here")
     arguments = options.parse_args()
     text = report(arguments.store, arguments.preset, arguments.minutes)
-    print(text, end="")
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text, encoding="utf-8")
+    keep(text, arguments.out)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -75,7 +75,8 @@ def card(
     proof_path = net.with_name(re.sub(r"(\.(int8|fp16))?\.onnx$", "", net.name) + ".verified.json")
     sections = [
         f"# {facts['model']['name']}",
-        _text_of(_facts(net, facts, speed=speed)),
+        _text_of(_facts(net, facts, matches=matches, speed=speed)),
+        *([_read(note).rstrip()] if note else []),
         "## Training\n\n"
         + "This table is of the last run only. *In all* counts the runs before it as well.\n\n" * ("init" in facts["training"])
         + _text_of(_training(facts["training"])),
@@ -85,7 +86,7 @@ def card(
             f"## Where the games came from\n\n`bin/data sources`, {_beside(net, sources)}.\n\n{_read(sources).rstrip()}"
         )
     if curves:
-        whole = "\n\nThe curve is the whole run's; this net lies part of the way (*weights*, above)." * (
+        whole = "\n\nThe curve is that of the last run; this net lies part of the way (*weights*, above)." * (
             "mixed" in facts["training"]
         )
         sections.append(f"![losses by plies read]({_place(net, curves) or curves.name}){whole}")
@@ -96,8 +97,6 @@ def card(
             f"## On held-out games\n\n`bin/evaluate`, {_beside(net, evaluation)}.\n\n{as_text(_figures(evaluation))}"
         )
     sections += [_match(net, path) for path in matches]
-    if note:
-        sections.append(_read(note).rstrip())
     return "\n\n".join(sections) + "\n"
 
 
@@ -114,7 +113,9 @@ def _metadata(net: Path) -> dict[str, Any]:
         raise ConfigError(f"expected a net that bin/export wrote at {net}: {error!r}") from None
 
 
-def _facts(net: Path, facts: dict[str, Any], *, speed: Path | None) -> Iterator[tuple[str, str]]:
+def _facts(net: Path, facts: dict[str, Any], *, matches: Sequence[Path], speed: Path | None) -> Iterator[tuple[str, str]]:
+    for path in matches[:1]:
+        yield from _strength(net, facts["model"]["name"], path)
     model, play = facts["model"], facts["play"]
     yield "network", f"{model['layers']} blocks x {model['width']}, {model['heads']} heads, context {model['context']} plies"
     yield "board input", model["board_input"] + (" and king codes" if model.get("checks") else "")
@@ -122,13 +123,24 @@ def _facts(net: Path, facts: dict[str, Any], *, speed: Path | None) -> Iterator[
         yield "move head", f"a vector a move, and a product of rank {model['move_rank']} over its two squares"
     yield "file", f"{net.name}, {facts['precision']}, {net.stat().st_size / 1e6:.1f} MB"
     if play.get("rating"):
-        yield "plays as", f"rated {play['rating']} ({Scale(play.get('scale', 0)).name.lower()} scale), unless set otherwise"
+        scale = Scale(play.get("scale", 0)).name.lower()
+        yield ("conditioned on", f"a rating of {play['rating']} ({scale}), unless set otherwise; this is not its strength")
     dial = dial_of(play)
     if dial:
         yield "strength dial", f"UCI_Elo {dial.low} to {dial.high}"
     if speed:
         yield "time per move", f"{_time_in(speed)} ({_beside(net, speed)})"
     yield "licence", "GPL-3.0-or-later"
+
+
+def _strength(net: Path, name: str, table: Path) -> Iterator[tuple[str, str]]:
+    """The rating of the net in the table of a match, where it has one with an interval."""
+    columns = r"(\S+) +(\d+) +[\d.]+ +[\d.]+% +(-?\d+)  (-?\d+ to -?\d+) "
+    row = re.search(rf"^{re.escape(name)} T={columns}", _read(table), re.MULTILINE)
+    if row:
+        temperature, games, rating, interval = row.groups()
+        conditions = f"at temperature {temperature}, one evaluation a move, on the scale of Stockfish's Skill Levels"
+        yield "strength", f"{rating} (95 %: {interval}) {conditions}; {games} games ({_beside(net, table)})"
 
 
 def _training(training: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@
     match verdict | best       does a net beat the best of its experts; who is the best
     match curve                ratings by temperature from matches played earlier
     match advantage | boards   where low temperature gains; how it shifts the choice on example boards
+    match agreement            does a player move as one other would, or as another
     match sanity               mates in one, won endgames, leads kept and shuffling: what people notice at once
     match anchors | equality   Stockfish's levels against each other; by depth against by time
     match tournament           the engine in cutechess-cli or fastchess
@@ -61,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
         command("advantage", studies.advantage, "what the net's moves are worth by temperature, judged by Stockfish")
     )
     studies.add_boards_options(command("boards", studies.boards, "example boards as SVG, with the net's moves by temperature"))
+    studies.add_agreement_options(
+        command("agreement", studies.agreement, "whose moves a player of a match makes: one other's or another's")
+    )
     sanity.add_options(command("sanity", sanity.sanity, "mates in one, won endgames, leads kept, shuffling"))
     tournament.add_options(command("tournament", tournament.run, "the engine in cutechess-cli or fastchess"))
     book.add_options(command("book", book.book, "make an opening book from the net's own openings, checked by Stockfish"))

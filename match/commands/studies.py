@@ -1,7 +1,8 @@
-"""What the commands that look into a net's choices do: where low temperature gains, and how it shifts single boards.
+"""What the commands that look into a net's choices do: where low temperature gains, how it shifts single boards, and whose
+moves they are.
 
-Knows folders, the net and Stockfish as the judge. Does not know what is measured (``match.studies.advantage``,
-``match.studies.boards``).
+Knows folders, players and Stockfish as the judge. Does not know what is measured (``match.studies.advantage``,
+``match.studies.boards``, ``match.studies.agreement``).
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from engine.inference.evaluator import Players, Request
 from match.commands.common import factory_of
 from match.options import add_study_options, net_options, positive
 from match.play.results import read_results, results_of
-from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Setup, find_stockfish
+from match.players.client import INSTALL_STOCKFISH, Engine, EngineFailure, Engines, Setup, find_stockfish
 from match.players.engine import go_command
+from match.players.interface import Forfeit, Spec
 from match.players.net import NetPlayer
+from match.players.population import PlayerFactory
 from match.studies import advantage as advantage_study
+from match.studies import agreement as agreement_study
 from match.studies import boards as board_study
 
 _BATCH = 32
@@ -55,6 +59,45 @@ def add_boards_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--positions", type=Path, default=board_study.EXAMPLES, help="lines of name | FEN or start | moves")
     options.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     add_study_options(options)
+
+
+def add_agreement_options(options: argparse.ArgumentParser) -> None:
+    """The options of ``agreement``."""
+    options.add_argument("folder", type=Path, help="of a match, or its packed results")
+    options.add_argument("first", help="a player, as in a match: herd-0.toml, stockfish@depth=1, …")
+    options.add_argument("second", help="another one")
+    options.add_argument("--of", required=True, metavar="NAME", help="the player of the match whose moves are looked at")
+    options.add_argument("--positions", type=positive, default=2000, help="drawn from its games (default: %(default)s)")
+    options.add_argument("--out", type=Path, help="also write the table here")
+    add_study_options(options)
+
+
+def agreement(arguments: argparse.Namespace) -> None:
+    """``agreement``: whether a player of a match moves as one other player would, or as another."""
+    games = read_results(results_of(arguments.folder))
+    moves = agreement_study.draw_moves(games, arguments.of, count=arguments.positions, seed=arguments.seed)
+    factory = factory_of(net_options(arguments))
+    first, second = (_spec(factory, text) for text in (arguments.first, arguments.second))
+    engines = Engines()
+    try:
+        found = agreement_study.agreement(moves, first, second, engines)
+    except Forfeit as forfeit:
+        raise MatchError(f"expected a move in every position, and a player {forfeit}") from None
+    finally:
+        engines.close()
+    text = agreement_study.agreement_table(found, player=arguments.of, first=first.name, second=second.name)
+    print(text)
+    if arguments.out:
+        write_text(arguments.out, text + "\n")
+
+
+def _spec(factory: PlayerFactory, text: str) -> Spec:
+    """One player who is asked by himself."""
+    players = factory.players(text)
+    specs = [player.spec for player in players if player.spec is not None]
+    if len(players) != 1 or not specs:
+        raise MatchError(f"expected one player who is no net (or a net that searches) for {text!r}, got {len(players)}")
+    return specs[0]
 
 
 def advantage(arguments: argparse.Namespace) -> None:

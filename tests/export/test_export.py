@@ -335,7 +335,21 @@ def test_the_card_of_a_mixed_net_says_of_what(one: tuple[Transformer, Path], tmp
     export_graph(one[0], tmp_path / "net.onnx", name="net", training=training, play={})
     text = card(tmp_path / "net.onnx", curves=tmp_path / "curves.png")
     assert "| weights | 0.35 of this run's + 0.65 of first.onnx's (training.run.mixing) |" in text
-    assert "The curve is the whole run's" in text
+    assert "The curve is that of the last run" in text
+
+
+def test_the_card_begins_with_the_strength(one: tuple[Transformer, Path], tmp_path: Path) -> None:
+    export_graph(one[0], tmp_path / "net.onnx", name="mine (1.2)", training={}, play={"rating": 2500, "scale": 3})
+    row = "mine (1.2) T=0.001       800    389.5   48.7%     1280  1256 to 1305        100.0%"
+    (tmp_path / "levels.txt").write_text(
+        f"player  games  points  score  rating\nother T=0.001  800  1.0  0.1%  100  50 to 150  1%\n{row}\n"
+    )
+    (tmp_path / "anchor.txt").write_text(row.replace("1280  1256 to 1305", "=1280  anchor"))
+    lines = card(tmp_path / "net.onnx", matches=[tmp_path / "levels.txt", tmp_path / "anchor.txt"]).splitlines()
+    assert lines[4].startswith("| strength | 1280 (95 %: 1256 to 1305) at temperature 0.001, one evaluation a move")
+    assert "800 games ([levels.txt](levels.txt)) |" in lines[4]
+    assert "| conditioned on | a rating of 2500 (fide), unless set otherwise; this is not its strength |" in lines
+    assert "| strength |" not in card(tmp_path / "net.onnx", matches=[tmp_path / "anchor.txt"])
 
 
 def test_the_card_tells_the_match(one: tuple[Transformer, Path], tmp_path: Path) -> None:
