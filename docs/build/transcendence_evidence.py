@@ -24,6 +24,7 @@ EXPECTED = {
     "skills": "transcends",
     "levels": "transcends",
     "herd": "does not transcend",
+    "noisy-herd": "transcends",
 }
 """What theory says of the populations."""
 
