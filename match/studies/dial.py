@@ -141,9 +141,9 @@ def _check(elo: int, dial: Dial, rated: Mapping[str, Any]) -> Check:
 
 def check_table(checks: Sequence[Check]) -> str:
     """The check as text."""
-    lines = ["UCI_Elo  told  temperature  evaluations  rating  95 % interval    off by"]
+    lines = ["UCI_Elo  conditioned on  temperature  evaluations  rating  95 % interval    off by"]
     for c in checks:
-        how = f"{c.asked:7} {c.rating:5}  {c.temperature:11.2f}  {c.nodes:11}"
+        how = f"{c.asked:7}  {c.rating:14}  {c.temperature:11.2f}  {c.nodes:11}"
         lines.append(f"{how}  {c.elo:6.0f}  {between(c.low, c.high):>13}  {c.elo - c.asked:+8.0f}")
     falls = [(a, b) for a, b in itertools.pairwise(checks) if b.elo < a.elo]
     lines.append("")

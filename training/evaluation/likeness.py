@@ -230,14 +230,14 @@ def _error(values: Floats, row: NDArray[np.intp]) -> float:
 def likeness_table(measured: Sequence[Likeness]) -> str:
     """The figures as text."""
     lines = [
-        " input  temperature   plies  top-1: with without   gain          loss: with without    gain               "
+        "conditioned on  temperature   plies  top-1: with without   gain          loss: with without    gain               "
         "own    gain               as played"
     ]
     for s in measured:
         top1 = f"{s.top1:11.1%}  {s.top1_untold:6.1%}  {100 * (s.top1 - s.top1_untold):+5.2f} ± {196 * s.top1_gain_error:.2f}"
         nll = f"{s.nll:10.4f}  {s.nll_untold:.4f}  {s.nll_untold - s.nll:+.4f} ± {1.96 * s.nll_gain_error:.4f}"
         own = f"{s.nll_own:.4f}  {s.nll - s.nll_own:+.4f} ± {1.96 * s.nll_own_error:.4f}"
-        lines.append(f"{s.rating:6}  {s.temperature:11.2f}  {s.plies:6,}  {top1}  {nll}  {own}  {s.nll_played:9.4f}")
+        lines.append(f"{s.rating:14}  {s.temperature:11.2f}  {s.plies:6,}  {top1}  {nll}  {own}  {s.nll_played:9.4f}")
     return "\n".join(lines)
 
 
