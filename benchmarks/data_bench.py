@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks.measuring import in_turns, keep, run
+from benchmarks.measuring import heading, in_turns, keep, run
 from training.batches.replay import board_codes, replay
 from training.batches.rows import RowReader
 from training.config import DataConfig, ModelConfig
@@ -237,7 +237,7 @@ def main() -> None:
     options.add_argument("--out", type=Path, help="also write the figures here")
     arguments = options.parse_args()
     text = report(arguments.games, arguments.store)
-    keep(text, arguments.out)
+    keep(f"{heading()}\n{text}", arguments.out)
 
 
 if __name__ == "__main__":

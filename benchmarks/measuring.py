@@ -23,9 +23,10 @@ ROOT = Path(__file__).parents[1]
 
 def heading() -> str:
     """Date, commit and machine, the first line of what a benchmark prints."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    known = f"commit {commit.stdout.strip() or '?'} and what follows it"
-    return f"{time.strftime('%Y-%m-%d')}, {known}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    words = ["git", "describe", "--always", "--dirty=, changed since"]
+    commit = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    return f"{time.strftime('%Y-%m-%d')}, commit {commit or '?'}, {machine}"
 
 
 def in_turns(repeats: int, *tasks: Callable[[], float]) -> list[float]:

@@ -139,7 +139,9 @@ def _strength(net: Path, name: str, table: Path) -> Iterator[tuple[str, str]]:
     row = re.search(rf"^{re.escape(name)} T={columns}", _read(table), re.MULTILINE)
     if row:
         temperature, games, rating, interval = row.groups()
-        conditions = f"at temperature {temperature}, one evaluation a move, on the scale of Stockfish's Skill Levels"
+        conditions = (
+            f"at temperature {temperature}, one evaluation a move, without TakeMate, on the scale of Stockfish's Skill Levels"
+        )
         yield "strength", f"{rating} (95 %: {interval}) {conditions}; {games} games ({_beside(net, table)})"
 
 

@@ -51,6 +51,7 @@ class PackageSpec:
 def package(net: Transformer, out: Path, spec: PackageSpec, *, games: Sequence[Transcript]) -> list[Path]:
     """Write ``out``, its twins, the report and the card; returns their paths. Raises NetError, with nothing written, when one
     of the nets is not what it should be."""
+    replaced = out.exists()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".candidate-", dir=out.parent) as folder:
@@ -60,9 +61,9 @@ def package(net: Transformer, out: Path, spec: PackageSpec, *, games: Sequence[T
             write_text(candidate.with_suffix(".md"), card(candidate))
             moved = [_moved(path, out.parent) for path in sorted(Path(folder).iterdir())]
         for twin in (out.with_suffix(f".{precision}.onnx") for precision in TWINS if precision not in spec.twins):
-            if twin.exists():  # of the net that was here before: it would pass for this one's
-                twin.unlink()
-                _tell(f"{twin}: removed, for it was the twin of the net that {out.name} was before")
+            if replaced and twin.exists():  # of the net that was here before: it would pass for this one's
+                os.replace(twin, twin.with_suffix(".onnx.old"))
+                _tell(f"{twin}: renamed to {twin.name}.old, for it was made from what {out.name} was before")
         return moved
     except OSError as error:
         raise NetError(

@@ -6,7 +6,7 @@
 #   GAMES=60000     of the teachers (match/populations/teachers.toml), from openings of STORE
 #   MIDDLE=0        more of them from positions of people's games, 13 to 30 men, people of all ratings alike: what weak play gets into
 #   ENDINGS=0       and, by match/populations/finishers.toml, from endings, 3 to 12 men: people seldom play a won one to the end
-#   MATES=0         and from each of K+Q v K and K+R v K, on random squares
+#   MATES=0         and from each of K+Q v K and K+R v K, on random squares (these two need Stockfish 15.1 or older)
 #   PER_BAND=10000  people's games of each 100 points beside them             MINUTES=110   of training
 #   TRAIN           options for bin/train (two thirds of laptop's rates)      MATCH_GAMES=200   a pairing
 #   TEACHER=1988:engine  PERSON=2500:fide     ratings to condition the new net on in the matches; NET has PERSON
@@ -28,28 +28,29 @@ late=''
 mkdir -p "$out" "$results"
 settled settings "STORE=$store NET=$before GAMES=$games PER_BAND=${PER_BAND:-10000} MINUTES=${MINUTES:-110} TRAIN=${TRAIN:-}$late"
 
-# positions NAME GAMES STORE OPTION…: half as many openings or positions out of STORE, for games from both sides
+# positions STEP GAMES STORE OPTION…: half as many openings or positions out of STORE, for games from both sides
 positions() {
   [ "$2" -gt 0 ] || return 0
-  name=$1 number=$2 from=$3 && shift 3
-  once "openings-$name-$number" "$root/bin/data" openings "$from" --lines "$((number / 2))" "$@"
+  step_name=$1 number=$2 from=$3 && shift 3
+  once "$step_name-$number" "$root/bin/data" openings "$from" --lines "$((number / 2))" "$@"
 }
-# teach NAME GAMES OPENINGS POPULATION: games of the teachers
+# teach STEP GAMES FOLDER OPENINGS POPULATION: games of the teachers
 teach() {
   [ "$2" -gt 0 ] || return 0
-  once "games-$1-$2" "$root/bin/match" generate "$4" --openings "$3" --games "$2" --out "$out/$1" --no-page
-  taught="$taught $1"
+  once "$1-$2" "$root/bin/match" generate "$5" --openings "$4" --games "$2" --out "$out/$3" --no-page
+  taught="$taught $3"
 }
 taught=
 once people "$root/bin/data" filter "$store" --max-per-band "${PER_BAND:-10000}" --out "$out/people"
-positions games "$games" "$store" --out "$out/openings.txt"
-positions middle "${MIDDLE:-0}" "$out/people" --men 13-30 --out "$out/middle.epd"
-positions endings "${ENDINGS:-0}" "$store" --men 3-12 --out "$out/endings.epd"
-teach games "$games" "$out/openings.txt" "$population"
-teach middle "${MIDDLE:-0}" "$out/middle.epd" "$population"
-teach endings "${ENDINGS:-0}" "$out/endings.epd" "$finishers"
-teach queen "${MATES:-0}" endgame:KQvK "$finishers"
-teach rook "${MATES:-0}" endgame:KRvK "$finishers"
+# first those that not every Stockfish can play
+teach games-queen "${MATES:-0}" queen endgame:KQvK "$finishers"
+teach games-rook "${MATES:-0}" rook endgame:KRvK "$finishers"
+positions openings-endings "${ENDINGS:-0}" "$store" --men 3-12 --out "$out/endings.epd"
+teach games-endings "${ENDINGS:-0}" endings "$out/endings.epd" "$finishers"
+positions openings "$games" "$store" --out "$out/openings.txt"
+teach games "$games" games "$out/openings.txt" "$population"
+positions openings-middle "${MIDDLE:-0}" "$out/people" --men 13-30 --out "$out/middle.epd"
+teach games-middle "${MIDDLE:-0}" middle "$out/middle.epd" "$population"
 set --
 for name in $taught; do set -- "$@" "$out/$name/games.pgn"; done
 once teachers "$root/bin/data" ingest "$@" --out "$out/teachers"

@@ -82,7 +82,7 @@ def agreement(arguments: argparse.Namespace) -> None:
     try:
         found = agreement_study.agreement(moves, first, second, engines)
     except Forfeit as forfeit:
-        raise MatchError(f"expected a move in every position, and a player {forfeit}") from None
+        raise MatchError(f"expected {first.name} and {second.name} to move in every position; one of them {forfeit}") from None
     finally:
         engines.close()
     text = agreement_study.agreement_table(found, player=arguments.of, first=first.name, second=second.name)
@@ -94,10 +94,13 @@ def agreement(arguments: argparse.Namespace) -> None:
 def _spec(factory: PlayerFactory, text: str) -> Spec:
     """One player who is asked by himself."""
     players = factory.players(text)
-    specs = [player.spec for player in players if player.spec is not None]
-    if len(players) != 1 or not specs:
-        raise MatchError(f"expected one player who is no net (or a net that searches) for {text!r}, got {len(players)}")
-    return specs[0]
+    if len(players) != 1:
+        raise MatchError(f"expected one player, got the {len(players)} of {text}; name one as {text}:NAME")
+    if (spec := players[0].spec) is None:
+        raise MatchError(
+            f"expected a player who can be asked by himself, got the net {text}; give it a search ({text}@0,nodes=64)"
+        )
+    return spec
 
 
 def advantage(arguments: argparse.Namespace) -> None:

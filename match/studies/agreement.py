@@ -63,7 +63,9 @@ def agreement(moves: Sequence[tuple[Turn, chess.Move]], first: Spec, second: Spe
     same = as_both = as_first = as_second = 0
     for turn, played in moves:
         engines.new_game()
-        one, other = first.answer(turn, engines), second.answer(turn, engines)
+        one = first.answer(turn, engines)
+        engines.new_game()  # both may be of one engine, whose hash table now knows the position
+        other = second.answer(turn, engines)
         if one == other:
             same += 1
             as_both += played == one

@@ -346,7 +346,9 @@ def test_the_card_begins_with_the_strength(one: tuple[Transformer, Path], tmp_pa
     )
     (tmp_path / "anchor.txt").write_text(row.replace("1280  1256 to 1305", "=1280  anchor"))
     lines = card(tmp_path / "net.onnx", matches=[tmp_path / "levels.txt", tmp_path / "anchor.txt"]).splitlines()
-    assert lines[4].startswith("| strength | 1280 (95 %: 1256 to 1305) at temperature 0.001, one evaluation a move")
+    assert lines[4].startswith(
+        "| strength | 1280 (95 %: 1256 to 1305) at temperature 0.001, one evaluation a move, without TakeMate,"
+    )
     assert "800 games ([levels.txt](levels.txt)) |" in lines[4]
     assert "| conditioned on | a rating of 2500 (fide), unless set otherwise; this is not its strength |" in lines
     assert "| strength |" not in card(tmp_path / "net.onnx", matches=[tmp_path / "anchor.txt"])

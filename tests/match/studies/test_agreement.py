@@ -63,6 +63,15 @@ def test_each_move_is_counted_once() -> None:
     assert "none" not in agreement_table(found, player="a", first="one", second="other").splitlines()[1]
 
 
+@needs_stockfish
+def test_two_players_of_one_engine_do_not_know_what_the_other_has_found(command: Command) -> None:
+    results = ROOT / "docs" / "results" / "transcendence" / "noisy-herd" / "net"
+    words = [results, "stockfish@depth=1", "stockfish@depth=1", "--of", "net T=0.001", "--positions", 200]
+    status, text, _ = command(["agreement", *words])
+    assert status == 0
+    assert "play the same  100.0%" in text
+
+
 def test_a_player_who_did_not_play_is_named_with_those_who_did() -> None:
     with pytest.raises(MatchError, match="expected moves of 'c' in these games, found none; they are of a, b"):
         draw_moves(games(), "c", count=1, seed=1)
@@ -85,4 +94,9 @@ def test_a_net_is_no_player_to_compare_with(command: Command, random_net: Path, 
     assert command(["versus", "greedy", "random", *quick, "--out", tmp_path / "m"])[0] == 0
     status, _, error = command(["agreement", tmp_path / "m", f"net:{random_net}", "greedy", "--of", "random mover"])
     assert status == 2
-    assert "expected one player who is no net" in error
+    assert "give it a search" in error
+    status, _, error = command(
+        ["agreement", tmp_path / "m", ROOT / "match/populations/herd.toml", "greedy", "--of", "random mover"]
+    )
+    assert status == 2
+    assert "expected one player, got the 8" in error
