@@ -104,6 +104,17 @@ def test_every_folder_imports_downward() -> None:
     assert upward == []
 
 
+def test_matches_and_training_do_not_know_each_other() -> None:
+    trees = modules()
+    across = [
+        f"{module} imports {other}"
+        for module, tree in trees.items()
+        for other, _ in imports(tree, set(trees))
+        if {module.partition(".")[0], other.partition(".")[0]} == {"match", "training"}
+    ]
+    assert across == []
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     trees = modules()
     graph = {module: {other for other, _ in imports(tree, set(trees)) if other != module} for module, tree in trees.items()}
