@@ -84,6 +84,12 @@ def imports(tree: ast.Module, known: set[str]) -> Iterator[tuple[str, bool]]:
                 yield name, id(node) not in inner
 
 
+def all_imports() -> list[tuple[str, str]]:
+    """Who imports whom."""
+    trees = modules()
+    return [(module, other) for module, tree in trees.items() for other, _ in imports(tree, set(trees))]
+
+
 def place(module: str) -> int:
     if module in PLACES:
         return ORDER.index(PLACES[module])
@@ -94,24 +100,11 @@ def place(module: str) -> int:
 
 
 def test_every_folder_imports_downward() -> None:
-    trees = modules()
-    upward = [
-        f"{module} imports {other}"
-        for module, tree in trees.items()
-        for other, _ in imports(tree, set(trees))
-        if place(other) > place(module)
-    ]
-    assert upward == []
+    assert [(module, other) for module, other in all_imports() if place(other) > place(module)] == []
 
 
 def test_matches_and_training_do_not_know_each_other() -> None:
-    trees = modules()
-    across = [
-        f"{module} imports {other}"
-        for module, tree in trees.items()
-        for other, _ in imports(tree, set(trees))
-        if {module.partition(".")[0], other.partition(".")[0]} == {"match", "training"}
-    ]
+    across = [(a, b) for a, b in all_imports() if {a.partition(".")[0], b.partition(".")[0]} == {"match", "training"}]
     assert across == []
 
 
