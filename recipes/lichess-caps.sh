@@ -9,13 +9,19 @@
 # It may be stopped at any time: the same command resumes it. For each of CAPS (1000 1300 1500): the games in which both players are
 # rated and none is above the cap, a net that is not told ratings, its matches by the paper's protocol (Stockfish levels 1, 3, 5
 # with 0.1 s a move, from the start position, a draw after 89 moves) and by ours (book, levels by depth and rungs below level
-# 0, no move limit). Result files go to docs/results/transcendence/OUT's name/cap-CAP.
+# 0, no move limit). The best of a cap's players cannot be asked to a match, so a stand-in sits down: MEMBER, a net trained with
+# ratings, conditioned on the cap, at temperature 1, plays as people rated at the cap do, and errs more than they. In the end the nets
+# of all caps, at temperatures 0.001 and 1, meet the stand-ins and Stockfish in one pool. Result files go to
+# docs/results/transcendence/OUT's name, of each cap to cap-CAP there.
 #
 #   MINUTES       of training a cap (45)          PRESET, TRAIN   bin/train's preset (laptop), and more options for it
 #   PAPER_GAMES   a temperature and level (100)   OUR_GAMES       a temperature and opponent (40); 0 paper games: ours alone
+#   PAPER_AT      temperatures of these ("0.001 1")
+#   MEMBER        the stand-in's net (the one that ships)         MEMBER_GAMES    a cap (1000), with the engine's rule and without
+#   POOL_GAMES    a pairing of the pool (40); 0: no pool
 #   MATCH         more options for the matches    RESULTS         where the result files go
 #
-# One cap's matches by the paper's protocol take some two hours of a core, nearly all of it Stockfish's 0.1 s.
+# One temperature's matches by the paper's protocol take some 20 minutes of a core, nearly all of it Stockfish's 0.1 s.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/recipes/steps.sh"
@@ -23,6 +29,7 @@ games=${1:?expected games: a PGN, a folder of PGN, or a token store}
 out=${2:-$root/runs/transcendence/human}
 name=$(basename "$out")
 preset=${PRESET:-laptop} minutes=${MINUTES:-45} paper_games=${PAPER_GAMES:-100}
+member=${MEMBER:-$root/models/transcendence.onnx} member_games=${MEMBER_GAMES:-1000}
 results=${RESULTS:-$root/docs/results/transcendence}/$name
 
 . "$root/bin/environment.sh"
@@ -33,6 +40,15 @@ if [ ! -e "$games/store.json" ]; then
   once store "$root/bin/data" ingest "$games" --out "$store" --no-bots
 fi
 mkdir -p "$results"
+
+at_temperature() { # at_temperature CAP TEMPERATURE: a player, the cap's net
+  printf '[[player]]\nname = "cap %s T=%s"\nnet = %s\ntemperature = %s\n\n' "$1" "$2" "$(toml_text "$out/cap-$1/net.onnx")" "$2"
+}
+stand_in() { # stand_in CAP: a player
+  printf '[[player]]\nname = "stand-in %s"\nnet = %s\nrating = %s\nscale = "lichess"\ntemperature = 1\n\n' \
+    "$1" "$(toml_text "$member")" "$1"
+}
+
 once diversity sh -c '"$1" diversity "$2" --figure "$3.png" >"$3.txt"' sh "$root/bin/data" "$store" "$out/diversity"
 cp "$out/diversity.txt" "$out/diversity.png" "$results/"
 
@@ -50,10 +66,25 @@ for cap in ${CAPS:-1000 1300 1500}; do
   once "cap-$cap-ours-${OUR_GAMES:-40}" "$root/bin/match" sweep --net "$work/net.onnx" --levels 0 1 2 --builtin \
     --opponent "$root/match/populations/ladder-down.toml" --opponents-meet --games "${OUR_GAMES:-40}" --out "$work/ours" \
     --no-page ${MATCH:-}
+  { at_temperature "$cap" 0.001 && stand_in "$cap"; } >"$work/members.toml"
+  for votes in '' --may-repeat; do
+    [ "$member_games" -gt 0 ] || continue
+    # shellcheck disable=SC2086
+    once "cap-$cap-member-$member_games$votes" "$root/bin/match" versus "$work/members.toml:cap $cap T=0.001" \
+      "$work/members.toml:stand-in $cap" --games "$member_games" --out "$work/member$votes" --no-page $votes ${MATCH:-}
+    judged=$results/cap-$cap/stand-in${votes:+-votes}
+    mkdir -p "$judged"
+    "$root/bin/match" verdict "$work/member$votes" --json "$judged/verdict.json" --pack "$judged/results.jsonl.zst" \
+      --note member="$(basename "$member")" --note date="$(date +%Y-%m-%d)" \
+      --note commit="$(git -C "$root" rev-parse --short HEAD)" >"$judged/verdict.txt"
+    cp "$work/member$votes/table.txt" "$judged/match.txt"
+  done
+  at=
+  for temperature in ${PAPER_AT:-0.001 1}; do at="$at --temperature $temperature"; done
   # shellcheck disable=SC2086
   [ "$paper_games" -eq 0 ] ||
-    once "cap-$cap-paper-$paper_games" "$root/bin/match" sweep --net "$work/net.onnx" --levels 1 3 5 --clock 100 --builtin \
-      --openings start --most-moves 89 --games "$paper_games" --out "$work/paper" --no-page ${MATCH:-}
+    once "cap-$cap-paper-$paper_games$at" "$root/bin/match" sweep --net "$work/net.onnx" --levels 1 3 5 --clock 100 --builtin \
+      $at --openings start --most-moves 89 --games "$paper_games" --out "$work/paper" --no-page ${MATCH:-}
   (cd "$work" && "$root/bin/data" inspect store) >"$results/cap-$cap/store.txt"
   for protocol in ours paper; do
     [ -d "$work/$protocol" ] || continue
@@ -64,4 +95,17 @@ for cap in ${CAPS:-1000 1300 1500}; do
     cat "$results/cap-$cap/$protocol.txt"
   done
   cp "$work/evaluation.json" "$results/cap-$cap/"
+  grep '"validation"' "$work/run/metrics.jsonl" >"$results/cap-$cap/validation.jsonl"
 done
+
+[ "${POOL_GAMES:-40}" -gt 0 ] || exit 0
+pool=$out/pool-$(echo "${CAPS:-1000 1300 1500}" | tr ' ' '-')
+for cap in ${CAPS:-1000 1300 1500}; do
+  at_temperature "$cap" 0.001
+  at_temperature "$cap" 1
+  stand_in "$cap"
+done >"$pool.toml"
+# shellcheck disable=SC2086
+"$root/bin/match" robin "$pool.toml" stockfish:0 stockfish:1 "$root/match/populations/ladder-down.toml" \
+  --games "${POOL_GAMES:-40}" --out "$pool" --no-page ${MATCH:-}
+cp "$pool/table.txt" "$results/pool.txt"

@@ -12,51 +12,25 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from docs.build.transcendence_evidence import (
-    EXPECTED,
-    Evidence,
-    Experiment,
-    curve_of,
-    games_of_experts,
-    interval,
-    read_json,
-    signed,
-)
+from docs.build import transcendence_people as people
+from docs.build.tables import NOT_RUN, markdown, rated
+from docs.build.transcendence_evidence import EXPECTED, Evidence, Experiment, games_of_experts, interval, read_json, signed
 from engine.command_line import run_command
 from engine.errors import MatchError
 from engine.files import write_text
 from match.players.population import read_population
-from match.statistics.scores import temperature_of
 from match.studies import advantage
 
-NOT_RUN = "*not run yet*"
 BAR_ELO = 300
 """The lower bound that is asked of the first two. The first generation's nets were asked for 50."""
 
 _ROOT = Path(__file__).parents[2]
 _TEMPLATE = Path(__file__).with_name("transcendence.md")
 _PLACE = re.compile(r"\{\{([a-z][a-z-]*)(?::\s*([^}]*?))?\}\}")
-
-
-def _rated(r: dict[str, Any]) -> str:
-    if r["anchored"]:
-        return f"{r['elo']:.0f} (fixed)"
-    if r["elo"] is None:
-        return "?"
-    if r["elo"] in (r["low"], r["high"]):  # all games lost or won: a bound and no estimate
-        return f"{'below' if r['low'] is None else 'above'} {r['elo']:.0f}"
-    low, high = ("open" if bound is None else f"{bound:.0f}" for bound in (r["low"], r["high"]))
-    return f"{r['elo']:.0f} ({low} to {high})"
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def verdicts(evidence: Evidence, _: str) -> str:
@@ -163,7 +137,7 @@ def experts(evidence: Evidence, population: str) -> str:
     if not arms:
         return NOT_RUN
     names = set(read_population(evidence.folder / population / "population.toml"))
-    rows = [[r["name"], f"{r['games']:,}", _rated(r)] for r in arms[-1].values["ratings"] if r["name"] in names]
+    rows = [[r["name"], f"{r['games']:,}", rated(r)] for r in arms[-1].values["ratings"] if r["name"] in names]
     return markdown(["expert", "games", "rating (95 %)"], rows)
 
 
@@ -172,9 +146,9 @@ def temperatures(evidence: Evidence, name: str) -> str:
     e = evidence.experiment(name)
     if e is None or not e.curve:
         return NOT_RUN
-    rows = [[f"{t:g}", f"{r['games']:,}", _rated(r)] for t, r in e.curve]
+    rows = [[f"{t:g}", f"{r['games']:,}", rated(r)] for t, r in e.curve]
     if e.best is not None:
-        rows.append([f"*{e.best['name']}*", f"{e.best['games']:,}", _rated(e.best)])
+        rows.append([f"*{e.best['name']}*", f"{e.best['games']:,}", rated(e.best)])
     return markdown(["temperature", "games", "rating (95 %)"], rows)
 
 
@@ -192,37 +166,6 @@ def slope(evidence: Evidence, _: str) -> str:
     ]
     head = ["random moves", "experiment", "net − best expert, Elo (95 %)", "verdict", *_READING]
     return markdown(head, rows) if rows else NOT_RUN
-
-
-def human(evidence: Evidence, protocol: str) -> str:
-    """Ratings by cap and temperature."""
-    caps = evidence.caps(protocol)
-    if not caps:
-        return NOT_RUN
-    curves = [dict(curve_of(values["ratings"], f"cap {values['notes']['cap']}")) for values in caps]
-    head = ["temperature", *(f"cap {v['notes']['cap']}, {v['notes']['games']} games" for v in caps)]
-    steps = sorted({t for curve in curves for t in curve})
-    return markdown(head, [[f"{t:g}", *(_with_glicko(curve.get(t)) for curve in curves)] for t in steps])
-
-
-def _with_glicko(r: dict[str, Any] | None) -> str:
-    if r is None:
-        return ""
-    return _rated(r) + (f"; Glicko-2 {r['glicko']:.0f} ± {r['glicko_error']:.0f}" if "glicko" in r else "")
-
-
-def one_net(evidence: Evidence, _: str) -> str:
-    """One net conditioned on several ratings, at two temperatures."""
-    path = evidence.folder / "one-net" / "curve.json"
-    if not path.is_file():
-        return NOT_RUN
-    ratings = read_json(path)["ratings"]
-    names = sorted({at[0] for r in ratings if (at := temperature_of(r["name"]))}, key=lambda name: int(name.split()[-1]))
-    rows = []
-    for name in names:
-        curve = dict(curve_of(ratings, name))
-        rows.append([name.removeprefix("told "), *(_rated(curve[t]) if t in curve else "?" for t in (1.0, 0.001))])
-    return markdown(["conditioned on", "at T=1", "at T=0.001"], rows)
 
 
 def searching(evidence: Evidence, _: str) -> str:
@@ -294,8 +237,9 @@ _FILLS: dict[str, Callable[[Evidence, str], str]] = {
     "experts": experts,
     "temperatures": temperatures,
     "slope": slope,
-    "human": human,
-    "one-net": one_net,
+    "caps": people.temperatures,
+    "caps-gains": people.gains,
+    "one-net": people.one_net,
     "searching": searching,
     "advantage": gains,
     "boards": boards,

@@ -98,6 +98,15 @@ class Evidence:
         nets = [read_json(path) for path in self._all(f"{protocol}.json") if path.parent.name.startswith("cap-")]
         return sorted(nets, key=lambda values: int(values["notes"]["cap"]))
 
+    def plies_read_below(self, cap: str) -> int | None:
+        """In the training of a cap's net, where its last validation was kept."""
+        return _last_validation(self.folder / "human" / f"cap-{cap}")
+
+    def stand_in(self, cap: str, match: str) -> dict[str, Any] | None:
+        """The match of a cap's net and the stand-in for the cap's players: ``match`` is stand-in or stand-in-votes."""
+        path = self.folder / "human" / f"cap-{cap}" / match / "verdict.json"
+        return read_json(path) if path.is_file() else None
+
     def searches(self) -> dict[int, dict[float, str]]:
         """Evaluations a move -> temperature -> rating with its interval, all of one net: `bin/match`'s own tables."""
         docs = self.folder.resolve().parents[1]
@@ -118,11 +127,15 @@ class Evidence:
     def plies_read(self, experiment: Experiment) -> int | None:
         """In training, where its last validation was kept."""
         arm = experiment.name.partition("/")[2].removesuffix("-votes")
-        path = self.folder / experiment.population / arm / "validation.jsonl"
-        return int(json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["plies"]) if path.is_file() else None
+        return _last_validation(self.folder / experiment.population / arm)
 
     def _all(self, name: str) -> list[Path]:
         return sorted(self.folder.glob(f"*/*/{name}"))
+
+
+def _last_validation(folder: Path) -> int | None:
+    path = folder / "validation.jsonl"
+    return int(json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["plies"]) if path.is_file() else None
 
 
 def _by_opening(path: Path) -> dict[str, float]:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from docs.build.tables import NOT_RUN
 from docs.build.transcendence import main, page
 from docs.build.transcendence_evidence import Evidence
 from engine.errors import MatchError
 from match.play.results import read_results
 from match.report.verdict import as_json, curve_as_json
+from match.statistics.glicko2 import Glicko
 from match.statistics.verdict import judge
 from match.studies import advantage
 from tests.match.statistics.test_verdict import EXPERT, NET, curve, simulated
@@ -172,17 +174,58 @@ def test_a_bound_is_no_rating(tmp_path: Path) -> None:
         assert f"| {words} |" in text
 
 
-def test_people(tmp_path: Path) -> None:
+def people(results: Path, *caps: int) -> None:
+    """Files that recipes/lichess-caps.sh would leave."""
     pool = curve((0.001, 1100), (1, 700))
-    for cap in (1500, 1000):
+    for cap in caps:
         renamed = [r if r.name == EXPERT else type(r)(**{**vars(r), "name": r.name.replace("net", f"cap {cap}")}) for r in pool]
-        folder = tmp_path / "human" / f"cap-{cap}"
+        folder = results / "human" / f"cap-{cap}"
         folder.mkdir(parents=True)
-        values = curve_as_json(renamed, {}, {"cap": str(cap), "games": "26,075"})
+        values = curve_as_json(renamed, {}, {"cap": str(cap), "games": "26,075", "minutes": "60"})
         (folder / "ours.json").write_text(json.dumps(values))
-    lines = page("{{human: ours}}", Evidence(tmp_path)).splitlines()
-    assert lines[0] == "| temperature | cap 1000, 26,075 games | cap 1500, 26,075 games |"
+        (folder / "validation.jsonl").write_text('{"plies": 7500000}\n')
+
+
+def test_people(tmp_path: Path) -> None:
+    people(tmp_path, 1500, 1000)
+    lines = page("{{caps: ours}}", Evidence(tmp_path)).splitlines()
+    assert lines[0] == "| temperature | cap 1000 | cap 1500 |"
     assert lines[2] == "| 0.001 | 1100 (1075 to 1125) | 1100 (1075 to 1125) |"
+
+
+def test_what_low_temperature_adds_below_a_cap(tmp_path: Path) -> None:
+    people(tmp_path, 1000)
+    (paper := tmp_path / "human" / "cap-1000" / "paper.json").write_text(
+        json.dumps(
+            curve_as_json(
+                [type(r)(**{**vars(r), "name": r.name.replace("net", "cap 1000")}) for r in curve((0.001, 1000), (1, 640))],
+                {"cap 1000 T=0.001": Glicko(1500, 60), "cap 1000 T=1": Glicko(1080, 60)},
+                {"cap": "1000", "games": "26,075", "minutes": "60"},
+            )
+        )
+    )
+    text = page("{{caps-gains}}", Evidence(tmp_path))
+    assert "| plies read | 7.5 M |" in text
+    assert "| from T = 1 to 0.001, our protocol | +400 (+365 to +435) |" in text  # 25 each way, in quadrature
+    assert "| the same, the paper's protocol | +360 (+325 to +395) |" in text
+    assert "| the same in Glicko-2 | +420 |" in text
+    assert "| the paper's own nets, Glicko-2 | +572 |" in text
+    assert text.count(NOT_RUN) == 2  # the stand-in's matches
+    for match, elo in (("stand-in", 60), ("stand-in-votes", 40)):
+        found = as_json(judge(simulated(elo, pairs=400), net=NET, expert=EXPERT))
+        (paper.parent / match).mkdir()
+        (paper.parent / match / "verdict.json").write_text(json.dumps(found))
+        assert f"| {found['elo']:+.0f} ({found['low']:+.0f} to" in page("{{caps-gains}}", Evidence(tmp_path))
+
+
+def test_a_gain_without_bounds_is_no_number(tmp_path: Path) -> None:
+    people(tmp_path, 1000)
+    path = tmp_path / "human" / "cap-1000" / "ours.json"
+    values = json.loads(path.read_text())
+    for rating in values["ratings"]:
+        rating["low"] = None
+    path.write_text(json.dumps(values))
+    assert "| from T = 1 to 0.001, our protocol | ? |" in page("{{caps-gains}}", Evidence(tmp_path))
 
 
 def test_places_that_nothing_fills_and_broken_files_are_named(tmp_path: Path) -> None:
