@@ -72,12 +72,14 @@ for cap in ${CAPS:-1000 1300 1500}; do
     # shellcheck disable=SC2086
     once "cap-$cap-member-$member_games$votes" "$root/bin/match" versus "$work/members.toml:cap $cap T=0.001" \
       "$work/members.toml:stand-in $cap" --games "$member_games" --out "$work/member$votes" --no-page $votes ${MATCH:-}
-    judged=$results/cap-$cap/stand-in${votes:+-votes}
-    mkdir -p "$judged"
+    judged=$work/member$votes-verdict there=$results/cap-$cap/stand-in${votes:+-votes}
+    rm -rf "$judged"
+    mkdir -p "$judged" "$there"
     "$root/bin/match" verdict "$work/member$votes" --json "$judged/verdict.json" --pack "$judged/results.jsonl.zst" \
       --note member="$(basename "$member")" --note date="$(date +%Y-%m-%d)" \
       --note commit="$(git -C "$root" rev-parse --short HEAD)" >"$judged/verdict.txt"
     cp "$work/member$votes/table.txt" "$judged/match.txt"
+    cp "$judged"/* "$there/"
   done
   at=
   for temperature in ${PAPER_AT:-0.001 1}; do at="$at --temperature $temperature"; done
