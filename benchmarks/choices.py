@@ -159,8 +159,8 @@ def report(store: Path, out: Path, names: list[str], speeds: dict[str, float], *
     return "\n".join([curves_table(read(runs)), "", *lines]) + "\n"
 
 
-def main() -> None:
-    """Measure, train, print, and write where told."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description="What each choice of the trainer is worth, at equal time.")
     options.add_argument("store", type=Path)
     options.add_argument("--runs", type=Path, default=Path("runs/choices"))
@@ -172,7 +172,12 @@ def main() -> None:
     options.add_argument("--compile", action="store_true", help="compile every run: faster where one takes 10 minutes or more")
     options.add_argument("--speeds", action="store_true", help="only measure how many plies a second each setting reads")
     options.add_argument("--out", type=Path, help="also write the table here")
-    arguments = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Measure, train, print, and write where told."""
+    arguments = parser().parse_args()
     speeds = speeds_of(arguments.store, arguments.runs, arguments.only)
     if arguments.speeds:
         keep(f"{heading()}\n{speed_table(speeds, arguments.only)}", arguments.out)

@@ -229,13 +229,18 @@ def _processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
 
 
-def main() -> None:
-    """Measure, print, and write where told."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description="Ingest, memory, replay and the training loader.")
     options.add_argument("--games", type=int, default=20_000, help="in the small file; the big one has ten times as many")
     options.add_argument("--store", type=Path, help="replay and load these games instead of the made ones")
     options.add_argument("--out", type=Path, help="also write the figures here")
-    arguments = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Measure, print, and write where told."""
+    arguments = parser().parse_args()
     text = report(arguments.games, arguments.store)
     keep(f"{heading()}\n{text}", arguments.out)
 

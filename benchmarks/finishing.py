@@ -81,16 +81,21 @@ def report(rows: Sequence[sanity.Row], notes: Sequence[str]) -> str:
     return "\n".join([*lines, "", *notes, ""])
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--net", help="an ONNX file (default: the net that ships)")
+    options.add_argument("--nodes", type=int, default=256, help="evaluations a move (default: %(default)s)")
+    options.add_argument("--endgames", type=int, default=100, help="of each kind (default: %(default)s)")
+    options.add_argument("--workers", type=int, default=cores(), help="processes (default: %(default)s)")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--out", type=Path, default=OUT)
+    return options
+
+
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--net", help="an ONNX file (default: the net that ships)")
-    parser.add_argument("--nodes", type=int, default=256, help="evaluations a move (default: %(default)s)")
-    parser.add_argument("--endgames", type=int, default=100, help="of each kind (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=cores(), help="processes (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=OUT)
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     file = find_net(arguments.net)
     of_net = functools.partial(SearchSpec, file=file, temperature=0.0, seed=arguments.seed)
     spec = of_net(f"{file.stem} nodes={arguments.nodes}", nodes=arguments.nodes)

@@ -64,14 +64,19 @@ def match(book: Sequence[Opening], stockfish: str, *, level: int, movetime_ms: i
     return head_to_head(CLOCK, DEPTH, difference(pentanomial(scores, CLOCK).tolist()))
 
 
-def main() -> None:
-    """Play, print, and write where told."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description="What the hash table does for a Stockfish level with a clock.")
     options.add_argument("--level", type=int, default=3)
     options.add_argument("--games", type=int, default=100)
     options.add_argument("--movetime", type=int, default=30, help="milliseconds a move")
     options.add_argument("--out", type=Path, help="also write the figures here")
-    arguments = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Play, print, and write where told."""
+    arguments = parser().parse_args()
     stockfish = find_stockfish()
     if not stockfish:
         raise MatchError(f"expected Stockfish, found none. {INSTALL_STOCKFISH}")

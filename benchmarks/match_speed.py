@@ -104,13 +104,18 @@ def sweep(net: str | None, seconds: float) -> Iterator[str]:
     yield f"ratio {fast[0] / slow[0]:.1f} (bar: 20); by plies, for short games end first: {by_plies:.1f}"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the figures, and keep them in a file."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--net", help="the net, an .onnx file (default: the one that ships)")
     options.add_argument("--seconds", type=float, default=60.0, help="for each way (default: %(default)s)")
     options.add_argument("--out", type=Path, default=OUT)
-    arguments = options.parse_args(argv)
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the figures, and keep them in a file."""
+    arguments = parser().parse_args(argv)
     lines: list[str] = []
 
     def tell(line: str) -> None:

@@ -202,15 +202,20 @@ def _tests(matches: int) -> Iterator[str]:
     yield sprt_line(Sprt(0, 20), 20, matches, drawn=0.6, seed=8)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the tables, and keep them in a file."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     options.add_argument("--pools", type=int, default=300)
     options.add_argument("--matches", type=int, default=2000)
     options.add_argument("--resamples", type=int, default=400)
     options.add_argument("--out", type=Path, help=f"default: {OUT.name}, or PART.txt beside it where there is one part")
-    arguments = options.parse_args(argv)
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the tables, and keep them in a file."""
+    arguments = parser().parse_args(argv)
     began, told = time.monotonic(), []
     for line in lines(arguments.only, arguments.pools, arguments.matches, arguments.resamples):
         print(line, flush=True)

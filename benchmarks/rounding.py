@@ -62,15 +62,20 @@ def kind_of(weight: onnx.TensorProto, *, width: int) -> str:
     return "attention out" if out == width else "MLP up" if out > width else "their weights"
 
 
-def main() -> None:
-    """Round, compare, print, and write where told."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description="What each kind of weight costs in int8.")
     options.add_argument("net", type=Path)
     options.add_argument("run", type=Path)
     options.add_argument("store", type=Path)
     options.add_argument("--positions", type=int, default=2000, help="held-out positions, at least (default: %(default)s)")
     options.add_argument("--out", type=Path, help="also write the table here")
-    arguments = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Round, compare, print, and write where told."""
+    arguments = parser().parse_args()
     config = load_net(arguments.run)[1].model
     games = of_store(arguments.store, games=10, positions=arguments.positions, blind=config.board_input == "none")
     with tempfile.TemporaryDirectory() as folder:

@@ -236,12 +236,17 @@ def report(net_path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Measure, print, and write where told."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description="Start, reply, batch and memory of the engine.")
     options.add_argument("--net", help="an .onnx file (default: the net that ships)")
     options.add_argument("--out", type=Path, help="also write the figures here")
-    arguments = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Measure, print, and write where told."""
+    arguments = parser().parse_args()
     text = report(find_net(arguments.net))
     keep(text, arguments.out)
 

@@ -218,8 +218,8 @@ def ratings_of(file: Path | None) -> dict[str, tuple[float, float]]:
     return {r["name"].split(" T=")[0]: (r["elo"], (r["high"] - r["low"]) / 2) for r in bounded}
 
 
-def main() -> None:
-    """Train what is missing, fit, print, and write where told."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description="How the loss falls with size and reading.")
     options.add_argument("store", type=Path)
     options.add_argument(
@@ -231,6 +231,12 @@ def main() -> None:
     options.add_argument("--ratings", type=Path, metavar="FILE", help="ratings of the runs' nets, by bin/match curve --json")
     options.add_argument("--json", type=Path, help="also write the runs' figures here")
     options.add_argument("--out", type=Path, help="also write the table here")
+    return options
+
+
+def main() -> None:
+    """Train what is missing, fit, print, and write where told."""
+    options = parser()
     arguments = options.parse_args()
     grid = list(itertools.product(arguments.steps, arguments.widths))
     if len(grid) < FEWEST:

@@ -156,13 +156,18 @@ def report(net: Net, against: Net | None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
+    options = argparse.ArgumentParser(description="Speed of the search, and of a reply beside another net's.")
+    options.add_argument("--net", help="an .onnx file (default: the net that ships)")
+    options.add_argument("--against", type=Path, metavar="NET", help="another one, whose replies are timed in turns")
+    options.add_argument("--out", type=Path, default=OUT)
+    return options
+
+
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description="Speed of the search, and of a reply beside another net's.")
-    parser.add_argument("--net", help="an .onnx file (default: the net that ships)")
-    parser.add_argument("--against", type=Path, metavar="NET", help="another one, whose replies are timed in turns")
-    parser.add_argument("--out", type=Path, default=OUT)
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     against = Net.open(arguments.against, threads=1) if arguments.against else None
     keep(report(Net.open(find_net(arguments.net), threads=1), against), arguments.out)
 

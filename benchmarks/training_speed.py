@@ -196,14 +196,19 @@ def _both(speed: Mapping[str, float], whose: str) -> str:
     return "plies/s " + ", ".join(f"{speed[f'{whose} {name}']:.0f} in {name}" for name in PRECISIONS)
 
 
-def main() -> None:
-    """Measure, print, and write where told."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(description="The trainer's speed beside products and a plain stack.")
     options.add_argument("store", type=Path)
     options.add_argument("--preset", default="laptop")
     options.add_argument("--minutes", type=float, default=2.0, help="of the whole trainer at the end")
     options.add_argument("--out", type=Path, help="also write the figures here")
-    arguments = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Measure, print, and write where told."""
+    arguments = parser().parse_args()
     text = report(arguments.store, arguments.preset, arguments.minutes)
     keep(text, arguments.out)
 

@@ -563,6 +563,7 @@ def test_both_systems_prepare_and_start_the_same(name: str) -> None:
         (features, modules), (windows_features, windows_modules) = launched(shell), launched(windows)
     assert [word.lower().strip("$%") for word in features] == [word.lower().strip("$%") for word in windows_features]
     assert len(features) == 1
+    assert modules
     assert modules == windows_modules
 
 

@@ -97,7 +97,7 @@ def fault(program: str, arguments: str, *, whole: bool) -> str:
     words = [word for word in shlex.split(arguments) if word not in ("…", "...")]
     parse = getattr(loaded, "_arguments", None) or (loaded.parser().parse_args if hasattr(loaded, "parser") else None)
     if parse is None:
-        return ""
+        return f"{module} has no parser() that could read this" if words else ""
     if module == "match.__main__" and (not words or words[0].startswith("-")):
         words = ["play", *words]
     said = io.StringIO()
@@ -127,4 +127,7 @@ def test_commands_are_found_at_all() -> None:
     assert {program for program, _, _ in found} >= {"bin/data", "bin/train", "bin/export", "bin/match", "recipes/smoke.sh"}
     assert fault("bin/match", " play --no-such-option", whole=True)
     assert fault("bin/data", " swallow games.pgn", whole=False)
+    assert fault("python -m training.run.mixing", " a b --shares 1 --out c", whole=True)
+    assert fault("python -m benchmarks.finishing", " --endings 40", whole=False)
+    assert fault("python -m docs.build.options", " --out docs/options.md", whole=True)
     assert fault("recipes/none.sh", "", whole=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import re
+import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +24,7 @@ from engine.net import Net as EngineNet
 from export import package as packaging
 from export.__main__ import main, training_summary
 from export.card import card
+from export.card import main as write_card
 from export.dial import write_dial
 from export.games import Transcript, continued, from_half, of_store, random_games
 from export.gate import Fidelity, TwinMatch, check, compare, play_twins, scored
@@ -309,12 +312,42 @@ def test_what_fails_is_not_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "mine.md").read_text() == "the old card"
 
 
-def test_the_twins_meet_in_a_real_match(one: tuple[Transformer, Path], tmp_path: Path) -> None:
-    _, path = one
-    halve(path, tmp_path / "twin.onnx")
-    found = play_twins(path, tmp_path / "twin.onnx", games=4, threads=1)
+@pytest.fixture
+def unproven(one: tuple[Transformer, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages are of the same net, which nobody exports again or proves."""
+
+    def proven(net: Transformer, fp32: Path, spec: PackageSpec, *, games: Sequence[Transcript]) -> dict[str, Any]:
+        for path in (fp32, *(fp32.with_suffix(f".{precision}.onnx") for precision in spec.twins)):
+            shutil.copyfile(one[1], path)
+        return {}
+
+    monkeypatch.setattr(packaging, "_proven", proven)
+
+
+@pytest.mark.usefixtures("unproven")
+def test_a_twin_of_the_net_that_was_there_before_is_renamed(
+    one: tuple[Transformer, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package(one[0], tmp_path / "mine.onnx", order("int8", "fp16"), games=[])
+    assert capsys.readouterr().err == ""
+    package(one[0], tmp_path / "mine.onnx", order("int8"), games=[])
+    names = ["mine.fp16.onnx.old", "mine.int8.onnx", "mine.md", "mine.onnx", "mine.verified.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert "mine.fp16.onnx: renamed to mine.fp16.onnx.old" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("unproven")
+def test_a_file_that_cannot_be_replaced_is_named(one: tuple[Transformer, Path], tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").mkdir()
+    with pytest.raises(NetError, match=r"cannot write .*mine\.onnx: "):
+        package(one[0], tmp_path / "mine.onnx", order(), games=[])
+    assert list(tmp_path.glob(".candidate-*")) == []
+
+
+def test_the_twins_meet_in_a_real_match_and_the_weaker_one_loses(one: tuple[Transformer, Path]) -> None:
+    found = play_twins(ROOT / "models" / "transcendence.onnx", one[1], games=4, threads=1)
     assert found.games == 4
-    assert 0 <= found.difference.score <= 1
+    assert found.difference.score < 0.5
 
 
 @pytest.mark.parametrize("name", ["mine-v1.2.onnx", "mine-v1.2.int8.onnx"])
@@ -380,6 +413,54 @@ def test_the_card_shows_speed_dial_and_curves(one: tuple[Transformer, Path], tmp
     speed.write_text("device cpu\n")
     with pytest.raises(ConfigError, match="time per move"):
         card(net, speed=speed)
+
+
+def test_the_card_holds_sources_note_and_evaluation(
+    one: tuple[Transformer, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, sources, note, evaluation = (tmp_path / name for name in ("net.onnx", "sources.txt", "note.md", "evaluation.json"))
+    net.write_bytes(one[1].read_bytes())
+    sources.write_text("| source | games |\n")
+    note.write_text("Weak in endgames.\n")
+    columns = {
+        "plies": 1000,
+        "top1": 0.51,
+        "top3": 0.75,
+        "move_nll": 1.6,
+        "legal_nll": 1.5,
+        "wdl_nll": 0.9,
+        "legal_top1": 0.999,
+    }
+    calibration = [{"expected": 0.25, "made": 0.375, "plies": 2000}]
+    evaluation.write_text(json.dumps({"run": "mine", "all": columns, "calibration": calibration}))
+    words = [str(net), "--sources", str(sources), "--note", str(note), "--evaluation", str(evaluation)]
+    assert write_card(words) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'net.md'}\n"
+    text = (tmp_path / "net.md").read_text()
+    assert "`bin/data sources`, [sources.txt](sources.txt).\n\n| source | games |\n" in text
+    assert text.index("Weak in endgames.") < text.index("## Training")
+    assert "`bin/evaluate`, [evaluation.json](evaluation.json).\n\n| plies of | number |" in text
+    assert "| all | 1,000 | 51.0% | 75.0% | 1.6000 | 1.5000 | 0.9000 | 99.90% |" in text
+    assert "| 0.250 | 0.375 | 2,000 |" in text
+    evaluation.write_text("no JSON")
+    assert write_card(words) == 2
+    assert f"expected JSON at {evaluation}" in capsys.readouterr().err
+    note.unlink()
+    assert write_card(words) == 2
+    assert f"expected a file at {note}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--out", "net.bin"], "expected --out to end in .onnx, got net.bin"),
+        (["--out", "net.onnx", "--games", "0"], "expected --games 1 or more, got 0"),
+        (["--out", "net.onnx", "--match", "2"], "expected --match 0, or 4 games or more to decide anything, got 2"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", *words]) == 2
+    assert capsys.readouterr().err == f"export: {told}\n"
 
 
 def test_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,14 +51,19 @@ def mix(run: Path, before: Path, share: float, out: Path) -> None:
         write_text(partial / checkpoint.RUN, json.dumps(record, indent=1))
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Mix; returns the exit status."""
+def parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     options = argparse.ArgumentParser(prog="python -m training.run.mixing", description="A net between two.")
     options.add_argument("run", type=Path, help="the folder of a run that began with weights")
     options.add_argument("net", type=Path, help="what it began with: a run's folder or a net that bin/export wrote")
     options.add_argument("--share", type=float, required=True, help="of the way from NET to RUN, 0 to 1")
     options.add_argument("--out", type=Path, required=True, help="a new run's folder")
-    arguments = options.parse_args(argv)
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Mix; returns the exit status."""
+    arguments = parser().parse_args(argv)
     return run_command("mixing", lambda: mix(arguments.run, arguments.net, arguments.share, arguments.out))
 
 

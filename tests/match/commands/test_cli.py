@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from engine.encoding import Scale
 from match.__main__ import parser
 from match.commands import ladder
 from match.commands.common import factory_of
-from match.options import net_options
+from match.options import match_options, net_options
 from match.play import book as book_maker
 from match.play import openings, results
+from match.play.game import Rules
 from match.play.results import read_results
 from match.players import client as engines
 from match.players.stockfish import LEVEL_BY_DEPTH_ELO
 from tests.match.conftest import needs_stockfish
+from tests.paths import ROOT
 
 Command = Callable[[Sequence[object]], tuple[int, str, str]]
 QUICK = ["--most-moves", 12, "--workers", 1]
@@ -93,10 +98,25 @@ def test_a_net_plays_with_several_numbers_of_evaluations(command: Command, rando
 
 def test_opponents_that_meet_tie_the_ratings(command: Command, random_net: Path, tmp_path: Path) -> None:
     words = ["play", "--net", random_net, "--levels", "--builtin", "random", "greedy", "--games", 4, "--no-page", *QUICK]
-    assert "greedy capturer - random mover" not in "".join(command([*words, "--out", tmp_path / "a"])[1:])
-    status, text, _ = command([*words, "--opponents-meet", "--out", tmp_path / "b"])
+
+    def meetings(*more: str) -> Counter[frozenset[str]]:
+        out = tmp_path / "-".join(["m", *more])
+        assert command([*words, *more, "--out", out])[0] == 0
+        return Counter(frozenset((game.white, game.black)) for game in read_results(out / "results.jsonl"))
+
+    net, random, greedy = "random T=0.001", "random mover", "greedy capturer"
+    ladder_games = {frozenset((net, random)): 4, frozenset((net, greedy)): 4}
+    assert meetings() == ladder_games
+    assert meetings("--opponents-meet") == ladder_games | {frozenset((greedy, random)): 4}
+
+
+@needs_stockfish
+def test_levels_may_have_a_clock_and_the_net_another_rating(command: Command, random_net: Path, tmp_path: Path) -> None:
+    words = ["play", "--net", random_net, "--levels", 1, "--clock", 1, "--builtin", "--games", 2, "--no-page", *QUICK]
+    status, text, error = command([*words, "--rating", 1800, "--out", tmp_path / "m"])
     assert status == 0
-    assert "12 games" in text
+    assert "random T=0.001 - Stockfish level 1 movetime=1 " in text
+    assert "conditioned on rating 1800" in error
 
 
 def test_versus_stops_when_the_test_decides(command: Command, tmp_path: Path) -> None:
@@ -140,6 +160,8 @@ def test_robin_and_generate_and_report(command: Command, tmp_path: Path) -> None
     status, text, _ = command(["robin", population, "--games", 4, "--no-page", "--out", tmp_path / "a", *QUICK])
     assert status == 0
     assert "12 games" in text
+    cut = [game for game in read_results(tmp_path / "a" / "results.jsonl") if game.reason == "length"]
+    assert {game.plies for game in cut} == {24}
     status, text, _ = command(["generate", population, "greedy", "--games", 20, "--no-page", "--out", tmp_path / "b", *QUICK])
     assert "24 games" in text  # six pairings, whole opening pairs
     status, text, _ = command(
@@ -233,24 +255,15 @@ def test_workers_are_the_cores_that_a_match_may_use_and_no_more_than_windows_bea
     assert parser().parse_args(["play", "--workers", "100"]).workers == 60
 
 
-def test_every_command_has_help() -> None:
-    for name in (
-        "play",
-        "sweep",
-        "versus",
-        "robin",
-        "generate",
-        "rate",
-        "report",
-        "anchors",
-        "equality",
-        "tournament",
-        "book",
-        "sanity",
-    ):
+def test_every_command_has_help_and_a_place_in_the_docs(capsys: pytest.CaptureFixture[str]) -> None:
+    (commands,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    documented = re.findall(r"`bin/match (\w+)", (ROOT / "docs" / "matches.md").read_text(encoding="utf-8"))
+    assert set(commands.choices) == set(documented)
+    for name in commands.choices:
         with pytest.raises(SystemExit) as done:
             parser().parse_args([name, "--help"])
         assert done.value.code == 0
+        assert f"usage: match {name} " in capsys.readouterr().out
 
 
 @needs_stockfish
@@ -286,3 +299,15 @@ def test_how_nets_play_reaches_every_net() -> None:
     assert (factory.avoid_repetition, factory.take_mate) == (True, False)
     factory = factory_of(net_options(changed))
     assert (factory.avoid_repetition, factory.take_mate) == (False, True)
+    conditioned = parser().parse_args(["versus", "net", "random", "--rating", "1500", "--scale", "fide"])
+    factory = factory_of(net_options(conditioned))
+    assert (factory.rating, factory.scale) == (1500, Scale.FIDE)
+
+
+def test_the_paper_stops_after_89_moves_of_both_sides() -> None:
+    usual, paper = (
+        match_options(parser().parse_args(["versus", "net", "random", *words]))
+        for words in ([], ["--most-moves", "89", "--adjudicate", "5", "--at-once", "7"])
+    )
+    assert (usual.rules, usual.at_once) == (Rules(600, 0), 64)
+    assert (paper.rules, paper.at_once) == (Rules(178, 5), 7)

@@ -38,7 +38,7 @@ def test_a_repetition_needs_the_same_castling_rights() -> None:
     assert game(START, moves + " e1e2 e8e7").ending == ("1/2-1/2", "repetition")
 
 
-def test_the_paper_stops_after_89_moves() -> None:
+def test_a_game_that_is_too_long_is_a_draw() -> None:
     g = game(rules=Rules(most_plies=4))
     for text in ("e2e4", "e7e5", "g1f3"):
         g.play(chess.Move.from_uci(text))

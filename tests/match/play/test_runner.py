@@ -364,15 +364,25 @@ def _wait_for_the_group_to_end(group: int) -> None:
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes in /proc")
 def test_a_decided_match_leaves_no_engine_behind_not_even_one_that_hangs(tmp_path: Path, book: list[Opening]) -> None:
-    players = {
-        p.name: p for p in (SpecPlayer(fake("hangs", move_s=60)), SpecPlayer(RandomSpec()), SpecPlayer(RandomSpec("r2")))
-    }
-    schedule = fixtures([("random mover", "r2"), ("hangs", "random mover")], book, games=8, seed=1)
+    hanging = fake("hangs", move_s=60)
+    marked = replace(hanging, setup=replace(hanging.setup, command=(*hanging.setup.command, str(tmp_path))))
+    players = {p.name: p for p in (SpecPlayer(marked), SpecPlayer(RandomSpec()), SpecPlayer(RandomSpec("r2")))}
+    schedule = fixtures([("random mover", "r2"), ("hangs", "random mover")], book, games=2, seed=1)
     results = Results(tmp_path)
-    play(schedule, players, results=results, at_once=1, workers=2, rules=RULES, report=lambda game: True)
+    seen: list[str] = []
+
+    def once_it_runs(game: Played) -> bool:
+        deadline = time.monotonic() + 60
+        while not seen and time.monotonic() < deadline:
+            seen.extend(_running("fake_engine.py", str(tmp_path)))
+            time.sleep(0.05)
+        return True
+
+    play(schedule, players, results=results, at_once=1, workers=1, rules=RULES, report=once_it_runs)
     results.close()
     assert len(results.played) == 1
-    assert not _running("fake_engine.py", "hangs")
+    assert len(seen) == 1
+    assert not _running("fake_engine.py", str(tmp_path))
 
 
 def _running(*words: str) -> list[str]:

@@ -57,7 +57,7 @@ def test_difference_and_superiority() -> None:
     assert difference([0, 0, 0, 0, 9]).elo == math.inf
     level = difference([0, 0, 40, 0, 0])
     assert level.superiority == pytest.approx(0.5, abs=1e-9)
-    assert level.error > 0
+    assert level.error == pytest.approx(0.5 / 40), "a quarter of a point by 40 is the least variance of 40 pairs"
 
 
 def test_pentanomial_counts_complete_pairs_of_the_hero() -> None:

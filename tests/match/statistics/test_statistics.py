@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from benchmarks.match_statistics import DESIGNS, coverage, interval_line, pair_points, sprt_line
 from engine.errors import MatchError
-from match.statistics.scores import change, elo_of
+from match.statistics.scores import change, difference, elo_of
 from match.statistics.sprt import Sprt
 
 
@@ -53,6 +54,11 @@ def test_what_changes_between_two_matches_is_compared_opening_by_opening() -> No
     assert 0 < low < elo < high
     shuffled = dict(zip(after, random.permutation(list(after.values())), strict=True))  # no luck in common
     assert change(before, shuffled)[2] - elo > 2 * (high - elo)
+    level, higher = ({f"book {i}": points for i in range(16)} for points in (0.5, 0.75))
+    elo, _, high = change(level, higher)
+    assert elo == pytest.approx(400 * math.log10(3))
+    a_point = 4 * 400 / math.log(10)  # in Elo, between equals
+    assert high - elo == pytest.approx(1.96 * a_point * difference([0, 0, 16, 0, 0]).error), "equal pairs do not prove much"
     with pytest.raises(MatchError, match="openings in common, got 1"):
         change(before, {"book 1": 0.5})
     with pytest.raises(MatchError, match=r"points on both sides, got scores of .* and 100%"):

@@ -93,6 +93,13 @@ def test_a_falling_curve_passes_and_noise_within_errors_does_too() -> None:
     assert checks.average.high < 0
 
 
+def test_one_rise_among_many_pairs_must_be_larger() -> None:
+    """A rise of 35 is 1.9 errors: with one pair 1.6 are enough, with six it takes 2.4."""
+    assert check_temperatures(curve((0.001, 925), (0.1, 960)), net=NET, expert=EXPERT).rises == ((0.001, 0.1, 35),)
+    six = curve((0.001, 925), (0.1, 960), (0.5, 900), (1, 650))
+    assert check_temperatures(six, net=NET, expert=EXPERT).rises == ()
+
+
 def test_a_rise_beyond_errors_is_named() -> None:
     pool = curve((0.001, 850), (0.3, 1000), (1, 700))
     checks = check_temperatures(pool, net=NET, expert=EXPERT)
