@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import errno
 import json
@@ -23,6 +24,7 @@ from engine.net import in_sequence
 from engine.vocabulary import MOVE_ID
 from tests.paths import ROOT
 from tests.training.conftest import random_game
+from training.batches.feed import Batch
 from training.batches.rows import RowReader, check_games
 from training.config import (
     PRESETS,
@@ -43,7 +45,7 @@ from training.run import checkpoint, loop, metrics_file
 from training.run.loop import Diverged, Processes, Trainer, compiles, precision_of
 from training.run.validation import evaluate, load_validation
 from training.run.warm_start import read_weights
-from training.train import main, shares
+from training.train import main, read_options, shares, with_options
 
 
 def make_trainer(config: Config, store: Store, folder: Path) -> Trainer:
@@ -251,10 +253,87 @@ def test_many_shards_leave_no_more_out_than_one(config: Config) -> None:
     assert len(load_validation(store, data, model=model, plies=2000).rows) >= 15
 
 
-def test_a_resumed_run_may_take_smaller_passes(config: Config, store: Store, tmp_path: Path) -> None:
-    make_trainer(config, store, tmp_path).run()
-    smaller = dataclasses.replace(config, data=dataclasses.replace(config.data, micro_plies=config.data.micro_plies // 2))
-    assert make_trainer(smaller, store, tmp_path).step > 0
+def test_a_resumed_run_may_take_smaller_passes_on_the_same_curve(config: Config, store: Store, tmp_path: Path) -> None:
+    config = with_optimizer(config, wdl_weight=0.0)  # which is a mean over the known results of each pass
+    make_trainer(config, store, tmp_path / "whole").run()
+    cut = make_trainer(config, store, tmp_path / "cut")
+    cut._stop.asked = True
+    cut.run()
+    again = make_trainer(with_passes_of(config, plies=config.data.micro_plies // 2), store, tmp_path / "cut")
+    assert again.step == 1
+    again.run()
+    assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), abs=1e-4)
+
+
+def with_optimizer(config: Config, **changes: float) -> Config:
+    return dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, **changes))  # type: ignore[arg-type]
+
+
+def with_passes_of(config: Config, *, plies: int) -> Config:
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, micro_plies=plies))
+
+
+def random_trainer(config: Config, store: Store, folder: Path) -> Trainer:
+    """With random weights everywhere: heads begin as zeros, which let no gradient through."""
+    trainer = make_trainer(config, store, folder)
+    for p in trainer.net.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return trainer
+
+
+def mean_losses(net: Transformer, batches: list[Batch]) -> torch.Tensor:
+    """(2,) of the moves over all plies, and of the results over each pass's known ones; a pass counts by its rows."""
+    parts = []
+    for batch in batches:
+        moves, results = (logits.log_softmax(-1) for logits in net(*batch.inputs))
+        known = batch.results >= 0
+        move_nll = -moves.gather(-1, batch.targets[..., None]).mean()
+        wdl_nll = -results[known].gather(-1, batch.results[known][:, None]).mean()
+        parts.append(len(batch) * torch.stack([move_nll, wdl_nll]))
+    return torch.stack(parts).sum(0) / sum(map(len, batches))
+
+
+@pytest.mark.parametrize(("wdl_weight", "passes"), [(0.0, [3, 3, 2]), (0.5, [3, 3, 2]), (0.5, [8])])
+def test_the_gradient_of_a_step_is_that_of_both_losses(
+    wdl_weight: float, passes: list[int], config: Config, store: Store, tmp_path: Path
+) -> None:
+    config = with_passes_of(with_optimizer(config, wdl_weight=wdl_weight, clip=0.0), plies=passes[0] * config.model.context)
+    trainer = random_trainer(config, store, tmp_path)
+    before, place = copy.deepcopy(trainer.net), trainer.feed.state()
+    batches = trainer.feed.step()
+    assert [len(batch) for batch in batches] == passes
+    assert any((batch.results < 0).any() for batch in batches)
+    move_nll, wdl_nll = mean_losses(before, batches)
+    want = torch.autograd.grad(move_nll + wdl_weight * wdl_nll, list(before.parameters()))
+    trainer.feed.restore(place)
+    line = trainer._train_step(0.5)
+    for (name, p), gradient in zip(trainer.net.named_parameters(), want, strict=True):
+        assert p.grad is not None
+        assert torch.allclose(p.grad, gradient, rtol=1e-3, atol=1e-6), name
+    assert line["move_nll"] == pytest.approx(move_nll.item())
+    assert line["wdl_nll"] == pytest.approx(wdl_nll.item())
+    assert line["grad_norm"] == pytest.approx(torch.nn.utils.get_total_norm(want).item(), rel=1e-3)
+
+
+def test_a_pass_without_a_known_result_teaches_moves_alone(config: Config, store: Store, tmp_path: Path) -> None:
+    trainer = random_trainer(config, store, tmp_path)
+    batch = trainer.feed.step()[0]
+    unknown = dataclasses.replace(batch, results=torch.full_like(batch.results, -100))
+    move_nll, wdl_nll = trainer._backward(unknown, weight=1.0, last=True).tolist()
+    assert move_nll > 0
+    assert wdl_nll == 0
+    assert trainer.net.move_head.grad is not None
+    assert trainer.net.wdl_head.grad is not None
+    assert trainer.net.move_head.grad.any()
+    assert not trainer.net.wdl_head.grad.any()
+
+
+def test_a_gradient_is_clipped_to_its_largest_norm(config: Config, store: Store, tmp_path: Path) -> None:
+    trainer = random_trainer(with_optimizer(config, clip=1e-3), store, tmp_path)
+    line = trainer._train_step(0.5)
+    assert line["grad_norm"] > 0.1, "the norm before"
+    clipped = torch.nn.utils.get_total_norm([p.grad for p in trainer.net.parameters() if p.grad is not None])
+    assert clipped.item() == pytest.approx(1e-3, rel=1e-2)
 
 
 def test_a_run_whose_record_was_not_written_begins_again(config: Config, store: Store, tmp_path: Path) -> None:
@@ -370,6 +449,20 @@ def test_muon_has_the_blocks_and_the_small_board_net_and_adamw_the_rest() -> Non
     assert id(net.move_head) in adamw
 
 
+@pytest.mark.parametrize(("kind", "rate"), [("muon", 0.2), ("adamw", 0.1)])
+def test_matrices_decay_without_a_gradient_and_tables_do_not(kind: Literal["muon", "adamw"], rate: float) -> None:
+    net = Transformer(ModelConfig(layers=1, width=16, heads=2))
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+        p.grad = torch.zeros_like(p)
+    before = copy.deepcopy(net)
+    for optimizer in make_optimizers(net, OptimizerConfig(kind=kind, matrix_lr=0.2, adam_lr=0.1, weight_decay=0.5)):
+        optimizer.step()
+    matrices = {id(p) for p in net.matrices()}
+    for p, old in zip(net.parameters(), before.parameters(), strict=True):
+        assert torch.allclose(p, old * (1 - rate * 0.5) if id(p) in matrices else old)
+
+
 @pytest.mark.parametrize("name", sorted(p.stem for p in PRESETS.glob("*.toml")))
 def test_presets_load(name: str) -> None:
     assert from_dict(to_dict(load_preset(name)), where="test") == load_preset(name)
@@ -399,6 +492,24 @@ def test_changes_lie_over_the_preset() -> None:
     changed = load_preset("laptop", ["model.layers=2", "optimizer.kind=adamw", "run.minutes=1.5"])
     assert (changed.model.layers, changed.optimizer.kind, changed.run.minutes) == (2, "adamw", 1.5)
     assert changed.model.width == load_preset("laptop").model.width
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        ("", []),
+        ("--seed 0", ["run.seed=0"]),
+        ("--tensorboard", ["run.tensorboard=true"]),
+        ("--max-rating 1500", ["data.max_rating=1500"]),
+        ("--steps 9", ["run.steps=9", "run.minutes=0"]),
+        ("--minutes 0.5", ["run.minutes=0.5", "run.steps=0"]),
+        ("--board-input conv", ["model.board_input=conv"]),
+        ("--seed 7 --max-rating 1500 --tensorboard", ["run.seed=7", "data.max_rating=1500", "run.tensorboard=true"]),
+    ],
+)
+def test_options_lie_over_the_preset(words: str, changes: list[str]) -> None:
+    options = read_options(["games", "--out", "run", *words.split()])
+    assert with_options(load_preset("smoke"), options) == load_preset("smoke", changes)
 
 
 @pytest.mark.parametrize(

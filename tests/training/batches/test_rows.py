@@ -62,6 +62,16 @@ def test_ratings_and_results_are_the_movers(store: Store) -> None:
     assert (flat[begin], flat[begin + 1]) == wanted
 
 
+def test_elo_is_the_movers(store: Store) -> None:
+    rows, shard = first_games(store, 5), store.shards[0]
+    elo = rows.elo.reshape(-1)
+    for g, sides in ((0, ("black_elo", "white_elo")), (1, ("white_elo", "black_elo"))):  # game 0 starts with Black's move
+        begin, end = shard.offsets[g : g + 2].tolist()
+        points = [int(shard.games[g][side]) for side in sides]
+        assert points[0] != points[1]
+        assert elo[begin:end].tolist() == [points[i % 2] for i in range(end - begin)]
+
+
 def test_no_ply_of_another_game_shares_a_segment(store: Store) -> None:
     rows, shard = first_games(store, 12), store.shards[0]
     lengths = np.diff(shard.offsets[:13])

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.encoding import Scale
 from tests.paths import ROOT
 from tests.training.data.conftest import Corpus
+from training.data import __main__ as data
 from training.data.__main__ import main
-from training.data.store import StoreWriter, iterate, open_store
+from training.data.filters import Filters
+from training.data.ingest import Job, Report
+from training.data.sources import known_sources
+from training.data.store import Store, StoreWriter, iterate, open_store
+from training.data.subset import Selection
 
 
 @pytest.fixture
@@ -22,57 +30,74 @@ def made_store(corpus: Corpus, tmp_path: Path) -> Path:
 
 
 def test_ingest_tells_what_it_kept_and_why_not(corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = [
-        "ingest",
-        str(corpus.path),
-        "--out",
-        str(tmp_path / "s"),
-        "--max-rating",
-        "1600",
-        "--min-rating",
-        "400",
-        "--no-bots",
-    ]
-    command += [
-        "--time-class",
-        "blitz",
-        "--time-class",
-        "bullet",
-        "--result",
-        "1-0",
-        "--termination",
-        "time",
-        "--starts",
-        "fen",
-    ]
-    command += [
-        "--since",
-        "1998",
-        "--until",
-        "2017-04",
-        "--max-per-band",
-        "3",
-        "--scale",
-        "London ENG=fide",
-        "--min-plies",
-        "5",
-    ]
+    command = ["ingest", str(corpus.path), "--out", str(tmp_path / "s"), "--max-rating", "1600", "--min-rating", "500"]
+    command += ["--no-bots", "--min-plies", "9", "--max-per-band", "3", "--scale", "London ENG=fide"]
     assert main(command) == 0
     told = capsys.readouterr().out
     assert "700 games read" in told
-    reasons = ["unknown rating", "rating above the cap", "too short", "time class", "termination", "result", "start position"]
+    reasons = ["unknown rating", "rating above the cap", "rating below the floor", "too short", "bot", "rating band is full"]
     for reason in reasons:
         assert f" {reason}\n" in told, reason
     games = list(iterate(open_store(tmp_path / "s")))
-    assert games
+    assert {game.scale == Scale.FIDE for game in games} == {True, False}
     for game in games:
-        assert 400 <= min(game.white_elo, game.black_elo) <= max(game.white_elo, game.black_elo) <= 1600
-        assert game.time_class in ("blitz", "bullet")
-        assert (game.result, game.termination) == ("1-0", "time")
-        assert game.start_fen is not None
-        assert len(game.moves) >= 5
-        assert 19980000 <= game.date <= 20170430
-        assert (game.scale == 3) == (game.source == "London ENG")
+        assert 500 <= min(game.white_elo, game.black_elo) <= max(game.white_elo, game.black_elo) <= 1600
+        assert len(game.moves) >= 9
+        assert (game.scale == Scale.FIDE) == (game.source == "London ENG")
+    bands = Counter(max(game.white_elo, game.black_elo) // 100 for game in games)
+    assert max(bands.values()) == 3
+
+
+OF_EVERY_FILTER = (
+    "--max-rating 1600 --min-rating 400 --min-plies 5 --time-class blitz --time-class bullet --termination time --result 1-0 "
+    "--starts fen --since 1998 --until 2017-04 --max-per-band 3 --max-per-source 70"
+)
+FILTERS = Filters(
+    max_rating=1600,
+    min_rating=400,
+    min_plies=5,
+    time_classes=("blitz", "bullet"),
+    terminations=("time",),
+    results=("1-0",),
+    starts="fen",
+    since=19980000,
+    until=20170499,
+)
+
+
+def test_every_option_of_ingest_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[Path], Path, Job, int]] = []
+
+    def keep(games: list[Path], out: Path, *, job: Job, processes: int) -> Report:
+        asked.append((games, out, job, processes))
+        return Report(kept=1)
+
+    monkeypatch.setattr(data, "ingest", keep)
+    more = tmp_path / "more.toml"
+    more.write_text('["Paris FRA"]\nscale = "fide"\n')
+    known = known_sources().scales()
+    assert main(["ingest", "a.pgn", "--out", "s"]) == 0
+    command = ["ingest", "a.pgn", "b", "--out", "t", *OF_EVERY_FILTER.split(), "--no-bots", "--format", "tsv", "--slow"]
+    command += ["--processes", "3", "--scale", "lichess.org=chesscom", "--scale", "London=fide", "--sources", str(more)]
+    assert main(command) == 0
+    scales = {**known, "Paris FRA": Scale.FIDE, "lichess.org": Scale.CHESSCOM, "London": Scale.FIDE}
+    every = Job(dataclasses.replace(FILTERS, bots=False), scales, max_per_band=3, max_per_source=70, format="tsv", fast=False)
+    assert asked == [([Path("a.pgn")], Path("s"), Job(scales=known), 1), ([Path("a.pgn"), Path("b")], Path("t"), every, 3)]
+
+
+def test_every_option_of_sample_arrives(made_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[Path], Path, Selection]] = []
+
+    def keep(stores: list[Store], out: Path, selection: Selection) -> Report:
+        asked.append(([store.path for store in stores], out, selection))
+        return Report(kept=1)
+
+    monkeypatch.setattr(data, "copy", keep)
+    two = [str(made_store), str(made_store)]
+    assert main(["merge", *two, "--out", "s"]) == 0
+    assert main(["sample", *two, "--out", "t", "--games", "9", "--seed", "4", *OF_EVERY_FILTER.split()]) == 0
+    every = Selection(FILTERS, games=9, max_per_band=3, max_per_source=70, seed=4)
+    assert asked == [([made_store] * 2, Path("s"), Selection()), ([made_store] * 2, Path("t"), every)]
 
 
 def test_inspect_tells_what_is_in_it(made_store: Path, capsys: pytest.CaptureFixture[str]) -> None:

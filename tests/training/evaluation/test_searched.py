@@ -11,32 +11,55 @@ import pytest
 from engine.encoding import Scale
 from engine.errors import ConfigError
 from engine.net import Net
+from engine.vocabulary import MOVE_ID
 from tests.nets import tiny_net
-from training.data.store import Store
+from training.data.store import Game, Store, iterate
 from training.evaluation.searched import Agreement, Group, Position, agreement_table, agreements, main, positions_of
+
+
+def _held_out(store: Store) -> list[Game]:
+    """Those of them that have ratings and begin at the initial position."""
+    held_out = np.concatenate(store.held_out())
+    games = [game for game, chosen in zip(iterate(store), held_out, strict=True) if chosen]
+    return [game for game in games if game.white_elo and game.scale and game.start_fen is None]
 
 
 def _group(store: Store) -> Group:
     """A rating that somebody of the held-out games has."""
-    for shard, split in zip(store.shards, store.held_out(), strict=True):
-        for record in np.asarray(shard.games)[split]:
-            if record["white_elo"] and record["scale"] and record["start"] < 0:
-                return Group(int(record["white_elo"]), Scale(int(record["scale"])))
-    raise AssertionError("the store has no rated game")
+    game = _held_out(store)[0]
+    return Group(game.white_elo, Scale(game.scale))
 
 
 def test_positions_are_plies_of_such_players_in_held_out_games(store: Store) -> None:
+    held_out = _held_out(store)
+    for group in (Group(elo, Scale(game.scale)) for game in held_out for elo in (game.white_elo, game.black_elo)):
+        positions = positions_of(store, group, most=50, seed=1)
+        found = [_game_of(position, held_out) for position in positions]
+        assert len({game.key() for game in found}) == len(found), "one ply of each game"
+        for position, game in zip(positions, found, strict=True):
+            assert position.board.root().fen() == chess.STARTING_FEN
+            assert position.board.ply() >= 8
+            assert game.scale == group.scale
+            rating = game.white_elo if position.board.turn == chess.WHITE else game.black_elo
+            assert abs(rating - group.rating) <= 100
+
+
+def _game_of(position: Position, games: list[Game]) -> Game:
+    """The one that came to the position and went on with the move that was played."""
+    moves = [MOVE_ID[move.uci()] for move in (*position.board.move_stack, position.played)]
+    (game,) = (game for game in games if game.moves[: len(moves)].tolist() == moves)
+    return game
+
+
+def test_positions_are_the_same_for_a_seed_and_none_is_an_error(store: Store) -> None:
     group = _group(store)
     positions = positions_of(store, group, most=50, seed=1)
-    assert positions
-    for position in positions:
-        assert position.board.root().fen() == chess.STARTING_FEN
-        assert position.board.ply() >= 8
-        assert position.played in position.board.legal_moves
     again = positions_of(store, group, most=50, seed=1)
     assert [p.board.fen() for p in again] == [p.board.fen() for p in positions]
     with pytest.raises(ConfigError, match="rated about 3900 fide, found none"):
         positions_of(store, Group(3900, Scale.FIDE), most=50, seed=1)
+    with pytest.raises(ConfigError, match=f"rated about {group.rating} fide, found none"):
+        positions_of(store, Group(group.rating, Scale.FIDE), most=50, seed=1)
 
 
 def test_a_mate_is_found_by_the_search_and_counted_as_gained(tmp_path: Path) -> None:
