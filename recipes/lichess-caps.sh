@@ -14,7 +14,8 @@
 # of all caps, at temperatures 0.001 and 1, meet the stand-ins and Stockfish in one pool. Result files go to
 # docs/results/transcendence/OUT's name, of each cap to cap-CAP there.
 #
-#   MINUTES       of training a cap (45)          PRESET, TRAIN   bin/train's preset (laptop), and more options for it
+#   MINUTES       of training a cap (45), or of each ("25 60 60"): few games are soon learnt by heart
+#   PRESET, TRAIN bin/train's preset (laptop), and more options for it
 #   PAPER_GAMES   a temperature and level (100)   OUR_GAMES       a temperature and opponent (40); 0 paper games: ours alone
 #   PAPER_AT      temperatures of these ("0.001 1")
 #   MEMBER        the stand-in's net (the one that ships)         MEMBER_GAMES    a cap (1000), with the engine's rule and without
@@ -28,7 +29,7 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 games=${1:?expected games: a PGN, a folder of PGN, or a token store}
 out=${2:-$root/runs/transcendence/human}
 name=$(basename "$out")
-preset=${PRESET:-laptop} minutes=${MINUTES:-45} paper_games=${PAPER_GAMES:-100}
+preset=${PRESET:-laptop} times=${MINUTES:-45} paper_games=${PAPER_GAMES:-100}
 member=${MEMBER:-$root/models/transcendence.onnx} member_games=${MEMBER_GAMES:-1000}
 results=${RESULTS:-$root/docs/results/transcendence}/$name
 
@@ -53,7 +54,8 @@ once diversity sh -c '"$1" diversity "$2" --figure "$3.png" >"$3.txt"' sh "$root
 cp "$out/diversity.txt" "$out/diversity.png" "$results/"
 
 for cap in ${CAPS:-1000 1300 1500}; do
-  work=$out/cap-$cap
+  work=$out/cap-$cap minutes=${times%% *}
+  case $times in *' '*) times=${times#* } ;; esac
   settled "cap-$cap" "GAMES=$games PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
   mkdir -p "$work" "$results/cap-$cap"
   once "cap-$cap-games" "$root/bin/data" filter "$store" --max-rating "$cap" --out "$work/store"

@@ -25,8 +25,8 @@ ODDS = [[0.6, 0.3, 0.1], [0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.2, 0.7, 0.1]]
 RESULTS = [0, 2, -100, 1]
 
 
-class Told(Transformer):
-    """A net that says what it was told."""
+class Fixed(Transformer):
+    """A net whose output is fixed."""
 
     def __init__(self) -> None:
         super().__init__(ModelConfig(layers=1, width=4, heads=1))
@@ -52,7 +52,7 @@ def mean_nll(*probabilities: float) -> float:
 
 
 def test_metrics_are_those_worked_out_by_hand() -> None:
-    metrics = dataclasses.asdict(evaluate(Told(), four_plies(legal=True)))
+    metrics = dataclasses.asdict(evaluate(Fixed(), four_plies(legal=True)))
     assert metrics == pytest.approx(
         {
             "plies": 4,
@@ -68,13 +68,13 @@ def test_metrics_are_those_worked_out_by_hand() -> None:
 
 
 def test_what_legal_moves_tell_is_left_out_without_them() -> None:
-    metrics = evaluate(Told(), four_plies(legal=False))
+    metrics = evaluate(Fixed(), four_plies(legal=False))
     assert metrics.move_nll == pytest.approx(mean_nll(*MOVES))
     assert (metrics.legal_top1, metrics.illegal_mass, metrics.legal_nll) == (None, None, None)
 
 
 def test_every_ply_is_judged_by_itself() -> None:
-    judged = judge(Told(), four_plies(legal=True))
+    judged = judge(Fixed(), four_plies(legal=True))
     assert np.stack([judged[name] for name in ("win", "draw", "loss")], axis=1) == pytest.approx(np.array(ODDS))
     assert judged["result"] == pytest.approx([0, 2, math.nan, 1], nan_ok=True)
     assert judged["top1"].tolist() == [1, 0, 0, 0]
