@@ -77,12 +77,19 @@ def _curve(values: dict[str, Any]) -> dict[float, dict[str, Any]]:
 def _gain(values: dict[str, Any]) -> str:
     """By one pool, whose errors are taken as independent."""
     curve = _curve(values)
-    ends = curve.get(_COLD), curve.get(_WARM)
-    if not all(r and r["low"] is not None and r["high"] is not None for r in ends):
+    ends = [curve.get(_COLD), curve.get(_WARM)]
+    if not all(r and r["elo"] is not None for r in ends):
         return "?"
-    cold, warm = (r for r in ends if r)
-    elo, error = cold["elo"] - warm["elo"], math.hypot(*((r["high"] - r["low"]) / 2 for r in (cold, warm)))
-    return interval({"elo": elo, "low": elo - error, "high": elo + error})
+    (cold, below_cold, above_cold), (warm, below_warm, above_warm) = (_errors(r) for r in ends if r)
+    bounds = (sign * math.hypot(*errors) for sign, errors in ((-1, (below_cold, above_warm)), (1, (above_cold, below_warm))))
+    low, high = (signed(cold - warm + error) if math.isfinite(error) else "no bound" for error in bounds)
+    return f"{signed(cold - warm)} ({low} to {high})"
+
+
+def _errors(r: dict[str, Any]) -> tuple[float, float, float]:
+    """A rating, how far down its interval reaches from it, and how far up."""
+    low, high = r["low"], r["high"]
+    return r["elo"], math.inf if low is None else r["elo"] - low, math.inf if high is None else high - r["elo"]
 
 
 def _glicko_gain(values: dict[str, Any]) -> str:

@@ -218,12 +218,15 @@ def test_what_low_temperature_adds_below_a_cap(tmp_path: Path) -> None:
         assert f"| {found['elo']:+.0f} ({found['low']:+.0f} to" in page("{{caps-gains}}", Evidence(tmp_path))
 
 
-def test_a_gain_without_bounds_is_no_number(tmp_path: Path) -> None:
+def test_a_gain_over_what_lost_nearly_all_has_one_bound(tmp_path: Path) -> None:
     people(tmp_path, 1000)
     path = tmp_path / "human" / "cap-1000" / "ours.json"
     values = json.loads(path.read_text())
-    for rating in values["ratings"]:
-        rating["low"] = None
+    warm = next(rating for rating in values["ratings"] if rating["name"] == "cap 1000 T=1")
+    warm["low"], warm["high"] = None, 760
+    path.write_text(json.dumps(values))
+    assert "| from T = 1 to 0.001, our protocol | +400 (+335 to no bound) |" in page("{{caps-gains}}", Evidence(tmp_path))
+    warm["elo"] = None
     path.write_text(json.dumps(values))
     assert "| from T = 1 to 0.001, our protocol | ? |" in page("{{caps-gains}}", Evidence(tmp_path))
 

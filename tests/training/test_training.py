@@ -53,6 +53,14 @@ def make_trainer(config: Config, store: Store, folder: Path) -> Trainer:
     return Trainer(config, store, folder=folder, processes=Processes(), device=torch.device("cpu"))
 
 
+def with_optimizer(config: Config, **changes: float) -> Config:
+    return dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, **changes))  # type: ignore[arg-type]
+
+
+def with_passes_of(config: Config, *, plies: int) -> Config:
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, micro_plies=plies))
+
+
 def train_lines(folder: Path) -> list[dict[str, float]]:
     whole = [line for line in (folder / "metrics.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
     return [line for line in map(json.loads, whole) if line["kind"] == "train"]
@@ -254,7 +262,7 @@ def test_many_shards_leave_no_more_out_than_one(config: Config) -> None:
 
 
 def test_a_resumed_run_may_take_smaller_passes_on_the_same_curve(config: Config, store: Store, tmp_path: Path) -> None:
-    config = with_optimizer(config, wdl_weight=0.0)  # which is a mean over the known results of each pass
+    config = with_optimizer(config, wdl_weight=0.0)  # the result loss is a mean over each pass
     make_trainer(config, store, tmp_path / "whole").run()
     cut = make_trainer(config, store, tmp_path / "cut")
     cut._stop.asked = True
@@ -263,14 +271,6 @@ def test_a_resumed_run_may_take_smaller_passes_on_the_same_curve(config: Config,
     assert again.step == 1
     again.run()
     assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), abs=1e-4)
-
-
-def with_optimizer(config: Config, **changes: float) -> Config:
-    return dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, **changes))  # type: ignore[arg-type]
-
-
-def with_passes_of(config: Config, *, plies: int) -> Config:
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, micro_plies=plies))
 
 
 def random_trainer(config: Config, store: Store, folder: Path) -> Trainer:
