@@ -53,8 +53,8 @@ class UniformLeaves:
 
     share_used = 0.0
 
-    def __init__(self, pause_s: float = 0.0) -> None:
-        self._judge = Uniform(pause_s)
+    def __init__(self, pause_s: float = 0.0, *, time: FakeTime | None = None) -> None:
+        self._judge = Uniform(pause_s, time=time)
 
     def begin(self, board: chess.Board, players: Players, nodes: Iterable[Node]) -> Evaluation:
         return self._judge.evaluate([Request(board, self._judge.new_game(), players)])[0]

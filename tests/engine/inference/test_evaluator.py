@@ -82,14 +82,6 @@ def test_other_ratings_are_read_anew(net: Net) -> None:
     assert np.abs(first.logits - second.logits).max() > 1e-3
 
 
-def test_the_same_position_again_gives_the_same_answer(net: Net) -> None:
-    for hash_mb in (0, 16):
-        evaluator, board = Evaluator(net, hash_mb=hash_mb), chess.Board()
-        cache = evaluator.new_game()
-        first, second = (evaluator.evaluate([Request(board, cache, PLAYERS)])[0] for _ in range(2))
-        assert_same(first, second)
-
-
 def test_many_games_of_different_lengths_at_once(net: Net) -> None:
     random, evaluator = np.random.default_rng(2), Evaluator(net, hash_mb=1)
     boards = [chess.Board() for _ in range(12)]
@@ -172,6 +164,18 @@ def test_each_ply_of_a_game_is_read_once(net: Net) -> None:
         push_random(board, random)
         push_random(board, random)
     assert counting.plies == 39
+
+
+@pytest.mark.parametrize(("hash_mb", "plies"), [(0, 3), (16, 1)])
+def test_the_same_position_again_gives_the_same_answer_from_memory_if_there_is_one(net: Net, hash_mb: int, plies: int) -> None:
+    """In the same game and in another."""
+    counting, board = Counting(net), chess.Board()
+    evaluator = Evaluator(counting, hash_mb=hash_mb)  # type: ignore[arg-type]
+    game, other = evaluator.new_game(), evaluator.new_game()
+    first, *again = (evaluator.evaluate([Request(board, cache, PLAYERS)])[0] for cache in (game, game, other))
+    for answer in again:
+        assert_same(first, answer)
+    assert counting.plies == plies
 
 
 def test_only_legal_moves_and_true_probabilities(net: Net) -> None:
@@ -282,6 +286,17 @@ def test_memory_returns_what_was_put_and_stays_within_its_room() -> None:
     assert (found.moves, found.logits.tolist(), found.wdl) == (asked.moves, asked.logits.tolist(), asked.wdl)
     kept = sum(memory.get(number.to_bytes(16, "big")) is not None for number in range(10_000))
     assert 1000 < kept < 2**20 / 300
+
+
+def test_what_is_asked_for_stays_in_memory_longest() -> None:
+    memory, asked = Remembered(1), Evaluation(tuple(chess.Board().legal_moves), np.zeros(20), (0.25, 0.5, 0.25))
+    memory.put(b"first", asked)
+    memory.put(b"second", asked)
+    for number in range(10_000):
+        memory.put(number.to_bytes(16, "big"), asked)
+        if number % 1000 == 0:
+            assert memory.get(b"first") is not None
+    assert memory.get(b"second") is None
 
 
 def test_what_is_put_again_takes_no_more_room() -> None:

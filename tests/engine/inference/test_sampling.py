@@ -76,41 +76,80 @@ def test_the_opening_temperature_falls_to_the_base() -> None:
     assert Sampling(temperature=0.2).temperature_at(0) == 0.2
 
 
-def repeating_board() -> chess.Board:
-    """White, a queen up, has seen this position twice; Kg1-h1 back again would be the third time."""
+def repeating_board(occurrence: int) -> chess.Board:
+    """White is a queen up; Kg1-h1 brings a position about for the ``occurrence``-th time."""
     board = chess.Board("6k1/8/8/8/8/8/2Q5/6K1 w - - 0 1")
-    for uci in ["g1h1", "g8h8", "h1g1", "h8g8", "g1h1", "g8h8", "h1g1", "h8g8"]:
+    for uci in ["g1h1", "g8h8", "h1g1", "h8g8"] * (occurrence - 1):
         board.push_uci(uci)
     return board
 
 
-def preferring(board: chess.Board, uci: str, wdl: tuple[float, float, float]) -> Evaluation:
+def preferring(board: chess.Board, *liked: str, wdl: tuple[float, float, float], by: float = 3.0) -> Evaluation:
+    """The ``liked`` moves are likelier than each of the others, by this much as a logit."""
     moves = tuple(board.legal_moves)
-    return Evaluation(moves, np.array([3.0 if m.uci() == uci else 0.0 for m in moves]), wdl)
+    return Evaluation(moves, np.array([by if m.uci() in liked else 0.0 for m in moves]), wdl)
+
+
+def likeliest(asked: Evaluation, board: chess.Board, *, avoid: bool = True) -> str:
+    """The move played without randomness."""
+    sampling = Sampling(temperature=0, avoid_repetition=avoid)
+    return choose(asked, board, sampling, random=np.random.default_rng(1)).move.uci()
 
 
 @pytest.mark.parametrize(
-    ("wdl", "avoid", "repeats"), [((0.9, 0.1, 0.0), True, False), ((0.9, 0.1, 0.0), False, True), ((0.1, 0.2, 0.7), True, True)]
+    ("wdl", "repeated"),
+    [
+        ((0.1, 0.2, 0.7), 3),
+        ((0.59, 0.0, 0.41), 3),
+        ((0.4, 0.38, 0.22), 3),
+        ((0.61, 0.0, 0.39), 2),
+        ((0.4, 0.42, 0.18), 2),
+        ((0.79, 0.0, 0.21), 2),
+        ((0.81, 0.0, 0.19), 1),
+        ((0.9, 0.1, 0.0), 1),
+    ],
 )
-def test_a_lead_is_not_repeated_away(wdl: tuple[float, float, float], avoid: bool, repeats: bool) -> None:
-    board = repeating_board()
-    sampling = Sampling(temperature=0, avoid_repetition=avoid)
-    choice = choose(preferring(board, "g1h1", wdl), board, sampling, random=np.random.default_rng(1))
-    assert (choice.move.uci() == "g1h1") == repeats
+def test_a_lead_is_not_repeated_away(wdl: tuple[float, float, float], repeated: int) -> None:
+    """From 0.6 points a third occurrence is avoided, from 0.8 a second one as well."""
+    for occurrence in (1, 2, 3):
+        board = repeating_board(occurrence)
+        asked = preferring(board, "g1h1", wdl=wdl)
+        assert (likeliest(asked, board) == "g1h1") == (occurrence <= repeated)
+        assert likeliest(asked, board, avoid=False) == "g1h1"
 
 
-def test_a_lead_is_not_stalemated_away() -> None:
+@pytest.mark.parametrize(
+    ("fen", "uci"),
+    [
+        ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "g6f7"),
+        ("7k/8/8/8/8/8/3p4/2BK4 w - - 0 1", "c1d2"),
+        ("7k/P7/8/8/8/8/8/K7 w - - 0 1", "a7a8n"),
+    ],
+    ids=["stalemate", "capture", "promotion"],
+)
+def test_a_lead_is_not_thrown_away_by_another_draw(fen: str, uci: str) -> None:
+    board = chess.Board(fen)
+    asked = preferring(board, uci, wdl=(0.98, 0.02, 0.0))
+    assert likeliest(asked, board) != uci
+    assert likeliest(asked, board, avoid=False) == uci
+
+
+def test_where_all_plausible_moves_draw_one_of_them_is_played() -> None:
+    """The others have less than a thousandth each."""
     board = chess.Board("7k/8/5KQ1/8/8/8/8/8 w - - 0 1")
-    choice = choose(preferring(board, "g6f7", (0.98, 0.02, 0.0)), board, Sampling(0.001), random=np.random.default_rng(1))
-    assert choice.move.uci() != "g6f7"
+    draws = ["g6f7", "f6f7"]
+    assert likeliest(preferring(board, *draws, wdl=(0.98, 0.02, 0.0), by=7.0), board) in draws
 
 
 def test_the_only_move_is_played_even_if_it_draws() -> None:
+    board = chess.Board("7k/8/8/8/8/8/6q1/7K w - - 0 1")
+    assert likeliest(preferring(board, wdl=(0.98, 0.02, 0.0)), board) == "h1g2"
+
+
+def test_without_a_legal_move_there_is_nothing_to_choose() -> None:
     board = chess.Board("7k/8/8/8/8/8/5q2/7K w - - 0 1")
-    moves = tuple(board.legal_moves)
-    assert moves == ()
     with pytest.raises(ValueError, match="legal move"):
-        choose(Evaluation(moves, np.zeros(0), EVEN), board, Sampling(), random=np.random.default_rng(1))
+        choose(evaluation([], board), board, Sampling(), random=np.random.default_rng(1))
 
 
 def test_score_rises_with_the_expected_score() -> None:
@@ -132,7 +171,7 @@ def test_a_draw_is_numpys_own_draw(seed: int) -> None:
 
 def test_a_mate_is_taken_where_it_is_asked_for() -> None:
     board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1")
-    given = preferring(board, "g1f1", EVEN)
+    given = preferring(board, "g1f1", wdl=EVEN)
     chosen = [
         choose(given, board, Sampling(1.0, take_mate=take), random=np.random.default_rng(s)).move.uci()
         for take in (True, False)
@@ -144,7 +183,7 @@ def test_a_mate_is_taken_where_it_is_asked_for() -> None:
 
 
 def test_without_a_mate_all_is_as_it_was() -> None:
-    given = preferring(chess.Board(), "e2e4", EVEN)
+    given = preferring(chess.Board(), "e2e4", wdl=EVEN)
     for seed in range(20):
         moves = {
             choose(given, chess.Board(), Sampling(1.0, take_mate=take), random=np.random.default_rng(seed)).move

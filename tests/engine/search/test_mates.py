@@ -73,13 +73,14 @@ def test_mates_in_two_are_found_and_nothing_else() -> None:
         assert move is not None, fen
         board = board.copy()
         board.push(move)
+        assert any(board.legal_moves), fen
         for reply in board.legal_moves:
             after = board.copy()
             after.push(reply)
             assert mating_moves(after), fen
         assert mate_in_two(board) is None  # the other side has none
     assert mate_in_two(chess.Board()) is None
-    assert mate_in_two(chess.Board("7k/8/5KQ1/8/8/8/8/8 b - - 0 1")) is None  # stalemate: no replies, no mate
+    assert mate_in_two(chess.Board("k7/P7/1K6/8/8/8/8/8 w - - 0 1")) is None  # Ka6 is stalemate: no replies, no mate
 
 
 def test_the_net_that_ships_finds_mates_in_two_and_a_longer_one_is_shortened() -> None:

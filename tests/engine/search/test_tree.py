@@ -85,12 +85,35 @@ def test_a_game_that_is_over_asks_for_nothing(fen: str) -> None:
     assert tree.root.ends == board.is_game_over()
 
 
-def test_a_line_that_repeats_is_a_draw() -> None:
-    """White is far behind and can only repeat: the perpetual check is found."""
-    tree = searched(chess.Board("7k/5q1p/7p/8/8/8/q7/5Q1K w - - 0 1"), visits=3000)
-    drawn = [node for node in tree.walk() if node.repetitions >= 2]
+@pytest.mark.parametrize(
+    ("fen", "visits"), [("7k/5q1p/7p/8/8/8/q7/5Q1K w - - 0 1", 1000), ("5n1k/7p/5P1N/8/8/8/2qr4/K7 w - - 0 1", 100)]
+)
+def test_a_line_that_repeats_is_a_draw_and_no_other(fen: str, visits: int) -> None:
+    """A position of the line counts at once, the root only when it comes a third time."""
+    root = chess.Board(fen)
+    tree, drawn = searched(root, visits=visits), 0
+    for node in tree.walk():
+        whole, below = root.copy(), root.copy()
+        for number, step in enumerate(node.line()):
+            assert step.move is not None
+            whole.push(step.move)
+            below.push(step.move)
+            if number == 0:
+                below.clear_stack()
+        repeats = below.is_repetition(2) or whole.is_repetition(3)
+        assert (node.repetitions >= 2) == repeats
+        if repeats:
+            drawn += 1
+            assert (node.ends, node.wdl, node.children) == (True, (0.0, 1.0, 0.0), [])
     assert drawn
-    assert all(node.ends and node.wdl == (0.0, 1.0, 0.0) and not node.children for node in drawn)
+
+
+def test_a_perpetual_check_is_found() -> None:
+    """White is far behind and about to be mated, and gives check on h6 and f7 for ever."""
+    tree = searched(chess.Board("5nk1/7p/5P2/8/6N1/8/2qr4/K7 w - - 0 1"), visits=400)
+    line = [node.move.uci() for node in principal(tree.root) if node.move is not None]
+    assert line == ["g4h6", "g8h8", "h6f7", "h8g8", "f7h6"]
+    assert wdl_of(tree.root)[1] > 0.9
 
 
 def test_a_position_of_the_game_counts() -> None:
@@ -146,7 +169,8 @@ def test_the_tree_is_kept_from_move_to_move() -> None:
     assert kept > 1
     assert tree.advance(board)
     assert tree.root.visits == kept
-    assert tree.root.depth == 0 or tree.root.parent is None
+    assert (tree.root.parent, tree.root.move, tree.root.depth) == (None, None, 2)
+    assert tree.deepest == max(node.depth for node in tree.walk()) - 2
     assert tree.nodes == sum(1 for _ in tree.walk())
     search(tree, material, Limits(kept + 50))
     assert tree.root.visits >= kept + 50

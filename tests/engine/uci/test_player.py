@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import chess
 import numpy as np
 import pytest
 
 from engine.dial import Dial, Point, Setting
 from engine.errors import NetError
 from engine.inference.evaluator import Evaluation, Players, Request
+from engine.search.tree import Exploration
+from engine.uci.clock import budget_ms
 from engine.uci.options import Opponent, Settings, default_settings
 from engine.uci.player import Opened, UciPlayer, players, strength
 from engine.uci.protocol import BestMove, Go, Info, IsReady, NewGame, Position, ReadyOk, Reply, Say, SetOption
+from engine.uci.searching import _exploration
 from engine.uci.session import Search
 from engine.uci.thinking import sampling_of
 from tests.engine.uci.driver import in_thread
 from tests.engine.uci.fake_time import FakeTime
-from tests.engine.uniform import Uniform, open_uniform
+from tests.engine.uniform import Uniform, UniformLeaves, open_uniform
 
 FAST_S = 1.0
 """Nothing here ends by itself, so what is honoured at all is so within this; benchmarks.runtime measures milliseconds."""
@@ -280,12 +284,54 @@ def test_the_delay_is_kept_and_never_flags() -> None:
     assert spent_ms(Go(wtime_ms=0)) == 0
 
 
-def searching(**options: str) -> tuple[UciPlayer, list[Reply]]:
+def searching(leaves: Callable[[], UniformLeaves] = UniformLeaves, **options: str) -> tuple[UciPlayer, list[Reply]]:
     replies: list[Reply] = []
-    player = UciPlayer(replies.append, lambda search: None, opener=open_uniform)
+    opened = Opened(Uniform(), "net uniform", Uniform, leaves=leaves)
+    player = UciPlayer(replies.append, lambda search: None, opener=lambda settings: opened)
     for name, value in options.items():
         player.perform(SetOption(name, value))
     return player, replies
+
+
+def test_options_become_the_exploration() -> None:
+    settings = replace(default_settings(), cpuct=1.0, first_play=0.2, prior_temperature=3.0, draw_score=0.4)
+    assert _exploration(settings) == Exploration(c=1.0, first_play=0.2, prior_temperature=3.0, draw=0.4)
+
+
+def searched(go: Go, **options: str) -> Info:
+    """The last line of a search that is not limited by time."""
+    player, replies = searching(**options)
+    player.perform(Search(go, time=FakeTime()))
+    return [reply for reply in replies if isinstance(reply, Info)][-1]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_a_search_ends_at_the_depth_that_is_asked_for(depth: int) -> None:
+    found = searched(Go(depth=depth), Nodes="1000")
+    assert found.depth == depth
+    assert found.nodes < 1000
+
+
+@pytest.mark.parametrize(("hash_mb", "room"), [("1", 1000), ("6", 1536)])
+def test_a_search_ends_when_its_memory_is_full(hash_mb: str, room: int) -> None:
+    """A position takes 4 kB; a thousand of them are always kept."""
+    found = searched(Go(nodes=2000), Hash=hash_mb)
+    assert room - 50 < found.nodes < room + 50
+    assert found.hashfull == 1000
+
+
+@pytest.mark.parametrize(
+    ("go", "pause_ms"),
+    [(Go(movetime_ms=100), 16), (Go(movetime_ms=300), 16), (Go(wtime_ms=6000), 16), (Go(wtime_ms=200), 0.75)],
+)
+def test_a_search_spends_its_time_and_no_more(go: Go, pause_ms: float) -> None:
+    time = FakeTime()
+    player, _ = searching(lambda: UniformLeaves(pause_ms / 1000, time=time), Nodes="100000")
+    player.perform(Search(go, time=time))
+    budget = budget_ms(go, white=True, overhead_ms=default_settings().move_overhead_ms)
+    assert budget is not None
+    assert budget - 2 * pause_ms < time.seconds * 1000 <= budget
+    assert time.seconds * 1000 > 3 * pause_ms
 
 
 def test_the_delay_is_kept_by_a_search() -> None:
@@ -324,13 +370,28 @@ def test_moves_for_analysis_are_judged_in_batches_until_time_is_up() -> None:
     assert 1 < len(desk.judge.asked) < 21
 
 
-def test_the_reply_is_legal_after_a_castling_chess960_move() -> None:
-    desk = Desk()
-    desk.option("Ponder", "true")
-    desk.option("UCI_Chess960", "true")
-    best = desk.go(fen="r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", go=Go(searchmoves=("e1g1",)))
-    assert best.move == "e1h1"
-    assert best.ponder
+class Castling(Uniform):
+    """Castles wherever it can."""
+
+    def _evaluation(self, request: Request) -> Evaluation:
+        found = super()._evaluation(request)
+        return replace(found, logits=np.array([10.0 * request.board.is_castling(move) for move in found.moves]))
+
+
+@pytest.mark.parametrize(("chess960", "move", "ponder"), [("true", "e1h1", "e8a8"), ("false", "e1g1", "e8c8")])
+def test_the_reply_is_legal_after_castling_and_may_be_castling(chess960: str, move: str, ponder: str) -> None:
+    fen = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
+    board = chess.Board(fen, chess960=chess960 == "true")
+    board.push_uci(move)
+    for judge in (Uniform(), Castling()):
+        desk = Desk(judge)
+        desk.option("Ponder", "true")
+        desk.option("UCI_Chess960", chess960)
+        best = desk.go(fen=fen, go=Go(searchmoves=("e1g1",)))
+        assert best.move == move
+        assert best.ponder
+        assert board.parse_uci(best.ponder)
+    assert best.ponder == ponder
 
 
 @pytest.mark.parametrize(

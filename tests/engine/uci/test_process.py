@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import __version__
 from engine.uci.options import Settings
 from engine.uci.player import Opened
 from engine.uci.process import Process
@@ -257,8 +259,16 @@ def test_the_log_file_holds_both_directions(start: Start, tmp_path: Path) -> Non
     assert log[asked : asked + 3] == ["> isready", "< readyok", "> setoption name Log File value"]
 
 
-@pytest.mark.parametrize(("argument", "status"), [("--version", 0), ("--help", 0), ("--nonsense", 2)])
-def test_the_command_line(argument: str, status: int, tmp_path: Path) -> None:
-    done = subprocess.run([*ENGINE, argument], capture_output=True, cwd=tmp_path, env=surroundings(), check=False)
+@pytest.mark.parametrize(
+    ("argument", "status", "out", "error"),
+    [
+        ("--version", 0, rf"Transcendence {re.escape(__version__)}\n", ""),
+        ("--help", 0, r"usage: transcendence (?s:.*)--model PATH(?s:.*)", ""),
+        ("--nonsense", 2, "", r"usage: transcendence (?s:.*)unrecognized arguments: --nonsense\n"),
+    ],
+)
+def test_the_command_line(argument: str, status: int, out: str, error: str, tmp_path: Path) -> None:
+    done = subprocess.run([*ENGINE, argument], capture_output=True, text=True, cwd=tmp_path, env=surroundings(), check=False)
     assert done.returncode == status
-    assert b"Traceback" not in done.stderr
+    assert re.fullmatch(out, done.stdout)
+    assert re.fullmatch(error, done.stderr)
