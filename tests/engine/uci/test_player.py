@@ -284,7 +284,7 @@ def test_the_delay_is_kept_and_never_flags() -> None:
     assert spent_ms(Go(wtime_ms=0)) == 0
 
 
-def searching(leaves: Callable[[], UniformLeaves] = UniformLeaves, **options: str) -> tuple[UciPlayer, list[Reply]]:
+def searching(leaves: Callable[[], UniformLeaves] = UniformLeaves, /, **options: str) -> tuple[UciPlayer, list[Reply]]:
     replies: list[Reply] = []
     opened = Opened(Uniform(), "net uniform", Uniform, leaves=leaves)
     player = UciPlayer(replies.append, lambda search: None, opener=lambda settings: opened)
