@@ -7,19 +7,19 @@
 #   CAPS="1000 1500" MINUTES=300 recipes/lichess-caps.sh data/all
 #
 # It may be stopped at any time: the same command resumes it. For each of CAPS (1000 1300 1500): the games in which both players are
-# rated and none is above the cap, a net that is not told ratings, its matches by the paper's protocol (Stockfish levels 1, 3, 5
+# rated and none is above the cap, a net without ratings as an input, its matches by the paper's protocol (Stockfish levels 1, 3, 5
 # with 0.1 s a move, from the start position, a draw after 89 moves) and by ours (book, levels by depth and rungs below level
-# 0, no move limit). The best of a cap's players cannot be asked to a match, so a stand-in sits down: MEMBER, a net trained with
-# ratings, conditioned on the cap, at temperature 1, plays as people rated at the cap do, and errs more than they. In the end the nets
+# 0, no move limit). The best of a cap's players cannot be asked to a match, so a stand-in plays instead: MEMBER, a net trained with
+# ratings, conditioned on the cap, at temperature 1, imitates people rated at the cap, but should err more. At the end the nets
 # of all caps, at temperatures 0.001 and 1, meet the stand-ins and Stockfish in one pool. Result files go to
 # docs/results/transcendence/OUT's name, of each cap to cap-CAP there.
 #
-#   MINUTES       of training a cap (45), or of each ("25 60 60"): few games are soon learnt by heart
+#   MINUTES       of training a cap (45), or of each of CAPS ("25 60 60"): few games are soon learnt by heart
 #   PRESET, TRAIN bin/train's preset (laptop), and more options for it
 #   PAPER_GAMES   a temperature and level (100)   OUR_GAMES       a temperature and opponent (40); 0 paper games: ours alone
 #   PAPER_AT      temperatures of these ("0.001 1")
 #   MEMBER        the stand-in's net (the one that ships)         MEMBER_GAMES    a cap (1000), with the engine's rule and without
-#   POOL_GAMES    a pairing of the pool (40); 0: no pool
+#   POOL_GAMES    a pairing of the pool (40); 0 or a single cap: no pool
 #   MATCH         more options for the matches    RESULTS         where the result files go
 #
 # One temperature's matches by the paper's protocol take some 20 minutes of a core, nearly all of it Stockfish's 0.1 s.
@@ -29,9 +29,19 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 games=${1:?expected games: a PGN, a folder of PGN, or a token store}
 out=${2:-$root/runs/transcendence/human}
 name=$(basename "$out")
-preset=${PRESET:-laptop} times=${MINUTES:-45} paper_games=${PAPER_GAMES:-100}
+preset=${PRESET:-laptop} paper_games=${PAPER_GAMES:-100}
 member=${MEMBER:-$root/models/transcendence.onnx} member_games=${MEMBER_GAMES:-1000}
 results=${RESULTS:-$root/docs/results/transcendence}/$name
+caps=${CAPS:-1000 1300 1500}
+# shellcheck disable=SC2086 # numbers are words
+set -- $caps
+number=$#
+# shellcheck disable=SC2086
+set -- ${MINUTES:-45}
+[ $# -eq 1 ] || [ $# -eq "$number" ] || {
+  echo "expected MINUTES of training, one number or one for each of the caps $caps, got $*" >&2
+  exit 2
+}
 
 . "$root/bin/environment.sh"
 prepare report # bin/data alone installs nothing that draws a figure
@@ -53,9 +63,9 @@ stand_in() { # stand_in CAP: a player
 once diversity sh -c '"$1" diversity "$2" --figure "$3.png" >"$3.txt"' sh "$root/bin/data" "$store" "$out/diversity"
 cp "$out/diversity.txt" "$out/diversity.png" "$results/"
 
-for cap in ${CAPS:-1000 1300 1500}; do
-  work=$out/cap-$cap minutes=${times%% *}
-  case $times in *' '*) times=${times#* } ;; esac
+for cap in $caps; do
+  work=$out/cap-$cap minutes=$1
+  [ $# -eq 1 ] || shift
   settled "cap-$cap" "GAMES=$games PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
   mkdir -p "$work" "$results/cap-$cap"
   once "cap-$cap-games" "$root/bin/data" filter "$store" --max-rating "$cap" --out "$work/store"
@@ -69,6 +79,7 @@ for cap in ${CAPS:-1000 1300 1500}; do
     --opponent "$root/match/populations/ladder-down.toml" --opponents-meet --games "${OUR_GAMES:-40}" --out "$work/ours" \
     --no-page ${MATCH:-}
   { at_temperature "$cap" 0.001 && stand_in "$cap"; } >"$work/members.toml"
+  settled "cap-$cap-member" "MEMBER=$member"
   for votes in '' --may-repeat; do
     [ "$member_games" -gt 0 ] || continue
     # shellcheck disable=SC2086
@@ -102,9 +113,10 @@ for cap in ${CAPS:-1000 1300 1500}; do
   grep '"validation"' "$work/run/metrics.jsonl" >"$results/cap-$cap/validation.jsonl"
 done
 
-[ "${POOL_GAMES:-40}" -gt 0 ] || exit 0
-pool=$out/pool-$(echo "${CAPS:-1000 1300 1500}" | tr ' ' '-')
-for cap in ${CAPS:-1000 1300 1500}; do
+[ "${POOL_GAMES:-40}" -gt 0 ] && [ "$number" -gt 1 ] || exit 0
+# shellcheck disable=SC2086
+pool=$out/pool$(printf -- '-%s' $caps)
+for cap in $caps; do
   at_temperature "$cap" 0.001
   at_temperature "$cap" 1
   stand_in "$cap"

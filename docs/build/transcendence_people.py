@@ -77,10 +77,9 @@ def _curve(values: dict[str, Any]) -> dict[float, dict[str, Any]]:
 def _gain(values: dict[str, Any]) -> str:
     """By one pool, whose errors are taken as independent."""
     curve = _curve(values)
-    ends = [curve.get(_COLD), curve.get(_WARM)]
-    if not all(r and r["elo"] is not None for r in ends):
+    if _COLD not in curve or _WARM not in curve:
         return "?"
-    (cold, below_cold, above_cold), (warm, below_warm, above_warm) = (_errors(r) for r in ends if r)
+    (cold, below_cold, above_cold), (warm, below_warm, above_warm) = _errors(curve[_COLD]), _errors(curve[_WARM])
     bounds = (sign * math.hypot(*errors) for sign, errors in ((-1, (below_cold, above_warm)), (1, (above_cold, below_warm))))
     low, high = (signed(cold - warm + error) if math.isfinite(error) else "no bound" for error in bounds)
     return f"{signed(cold - warm)} ({low} to {high})"
