@@ -1,7 +1,6 @@
-"""docs/transcendence.md from result files: the prose of docs/build/transcendence.md with tables, sentences and figures
-filled in.
+"""The pages on transcendence from result files: prose of docs/build with tables, sentences and figures filled in.
 
-    python -m docs.build.transcendence        writes docs/transcendence.md and docs/results/transcendence/figures
+    python -m docs.build.transcendence        writes docs/transcendence*.md and docs/results/transcendence/figures
 
 Knows which files the recipes leave in docs/results/transcendence and how they are shown. What has not been run is named so;
 no number comes from anywhere but these files.
@@ -29,7 +28,8 @@ BAR_ELO = 300
 """The lower bound that is asked of the first two. The first generation's nets were asked for 50."""
 
 _ROOT = Path(__file__).parents[2]
-_TEMPLATE = Path(__file__).with_name("transcendence.md")
+TEMPLATES = sorted(Path(__file__).parent.glob("transcendence*.md"))
+"""The prose of each page, under the page's name."""
 _PLACE = re.compile(r"\{\{([a-z][a-z-]*)(?::\s*([^}]*?))?\}\}")
 
 
@@ -251,7 +251,7 @@ _FILLS: dict[str, Callable[[Evidence, str], str]] = {
 
 
 def page(template: str, evidence: Evidence) -> str:
-    """The whole page. Raises MatchError for a place that nothing can fill."""
+    """One page. Raises MatchError for a place that nothing can fill."""
 
     def fill(place: re.Match[str]) -> str:
         if place[1] not in _FILLS:
@@ -262,13 +262,13 @@ def page(template: str, evidence: Evidence) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write figures and page; returns the exit status."""
+    """Write figures and pages; returns the exit status."""
     options = argparse.ArgumentParser(
-        prog="python -m docs.build.transcendence", description="docs/transcendence.md from result files."
+        prog="python -m docs.build.transcendence", description="The pages on transcendence from result files."
     )
     options.add_argument("--results", type=Path, default=_ROOT / "docs" / "results" / "transcendence")
-    options.add_argument("--out", type=Path, default=_ROOT / "docs" / "transcendence.md")
-    options.add_argument("--no-figures", action="store_true", help="only the page")
+    options.add_argument("--out", type=Path, default=_ROOT / "docs", help="folder of the pages")
+    options.add_argument("--no-figures", action="store_true", help="only the pages")
     arguments = options.parse_args(argv)
     return run_command("transcendence", lambda: _write(arguments))
 
@@ -280,8 +280,10 @@ def _write(arguments: argparse.Namespace) -> None:
 
         for path in draw(evidence):
             print(path)
-    write_text(arguments.out, page(_TEMPLATE.read_text(encoding="utf-8"), evidence))
-    print(arguments.out)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for template in TEMPLATES:
+        write_text(arguments.out / template.name, page(template.read_text(encoding="utf-8"), evidence))
+        print(arguments.out / template.name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The figures of docs/transcendence.md, as PNG in the results' folder: verdicts, temperature, noise, rating caps, gains.
+"""The figures of docs/transcendence*.md, as PNG in the results' folder: verdicts, temperature, noise, rating caps, gains.
 
 Knows matplotlib and ``docs.build.transcendence_evidence.Evidence``. Draws only what has been run.
 """
@@ -11,11 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from docs.build.transcendence_evidence import EXPECTED, Evidence, Experiment, curve_of, games_of_experts, read_json
 from match.studies import advantage
 
 _COLOURS = {"transcends": "C2", "does not transcend": "C3", "undecided": "C7"}
+_ARMS = {
+    "net": "as the engine plays",
+    "net-votes": "by its votes alone",
+    "blind": "blind, as the engine plays",
+    "blind-votes": "blind, votes",
+}
+_MARKS = {
+    "net": ("o", "full", 0.13),
+    "net-votes": ("o", "white", -0.13),
+    "blind": ("s", "full", 0.13),
+    "blind-votes": ("s", "white", -0.13),
+}
+"""Of an arm: marker, its filling, and how far above the population's line it stands."""
 
 
 def draw(evidence: Evidence) -> list[Path]:
@@ -47,21 +61,29 @@ def _axes(width: float = 8.0, height: float = 4.4) -> tuple[Figure, Any]:
 
 
 def _verdicts(evidence: Evidence) -> Figure | None:
-    """Net - best expert with its interval, an experiment a line."""
-    measured = [e for e in evidence.experiments() if e.values["elo"] is not None]
+    """Net - best expert with its interval, a line for each population that theory speaks of."""
+    measured = [e for e in evidence.experiments() if e.population in EXPECTED and e.values["elo"] is not None]
     if not measured:
         return None
-    figure, axes = _axes(height=1.4 + 0.45 * len(measured))
-    for place, e in enumerate(reversed(measured)):
+    populations = list(dict.fromkeys(e.population for e in measured))
+    figure, axes = _axes(height=1.5 + 0.45 * len(populations))
+    for e in measured:
         low, high = _bounds(e)
         colour = _COLOURS[e.values["verdict"]]
-        axes.plot([low, high], [place, place], "-", color=colour, linewidth=3)
-        axes.plot(e.values["elo"], place, "o", color=colour)
-        axes.annotate(e.values["verdict"], (high, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+        marker, filling, up = _MARKS[_arm(e)]
+        place = populations.index(e.population) - up
+        axes.plot([low, high], [place, place], "-", color=colour, linewidth=2)
+        axes.plot(e.values["elo"], place, marker, color=colour, markerfacecolor=colour if filling == "full" else filling)
     axes.axvline(0, color="0.3", linewidth=0.8)
-    axes.set_yticks(range(len(measured)), [e.name for e in reversed(measured)])
+    axes.set_yticks(range(len(populations)), [name.replace("-", " ") for name in populations])
+    axes.set_ylim(len(populations) - 0.4, -0.6)
     axes.set(xlabel="net at temperature 0.001 minus its best expert, head to head (Elo, 95 %)")
-    axes.margins(x=0.2, y=0.2)
+    shown = {arm: mark for arm, mark in _MARKS.items() if arm in {_arm(e) for e in measured}}
+    keys = [
+        Line2D([], [], color="0.3", marker=m, markerfacecolor="0.3" if filling == "full" else filling, linestyle="")
+        for m, filling, _ in shown.values()
+    ]
+    figure.legend(keys, [_ARMS[arm] for arm in shown], fontsize=8, loc="outside lower center", ncols=4)
     axes.grid(axis="x", alpha=0.3)
     return figure
 
@@ -81,7 +103,7 @@ def _temperature(evidence: Evidence) -> Figure | None:
     steps = sorted({t for e in measured for t, _ in e.curve})
     for i, e in enumerate(measured):
         base = e.best["elo"] if e.best else 0.0
-        _band(axes, [(steps.index(t), r) for t, r in e.curve], base=base, colour=f"C{i % 10}", label=e.name)
+        _band(axes, [(steps.index(t), r) for t, r in e.curve], base=base, colour=f"C{i % 10}", label=_label(e))
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.set_xticks(range(len(steps)), [f"{t:g}" for t in steps])
     axes.set(xlabel="temperature", ylabel="Elo above the best expert, 95 % band")
@@ -128,6 +150,11 @@ def _noise(evidence: Evidence) -> Figure | None:
 
 def _arm(e: Experiment) -> str:
     return e.name.rpartition("/")[2]
+
+
+def _label(e: Experiment) -> str:
+    """For a reader who does not know the folders."""
+    return e.population.replace("-", " ") + (", blind" if _arm(e) == "blind" else "")
 
 
 def _caps(evidence: Evidence) -> Figure | None:

@@ -1,6 +1,6 @@
-"""What docs/transcendence.md shows of nets that read people: those below a rating cap, and one net for all caps.
+"""What the pages show of nets that read people: those below a rating cap, and one net for all caps.
 
-Knows the result files of recipes/lichess-caps.sh and recipes/one-net.sh by ``Evidence``. Does not know the page.
+Knows the result files of recipes/lichess-caps.sh and recipes/one-net.sh by ``Evidence``. Does not know the pages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page of docs/transcendence.md: every number from a file, and nothing claimed that was not run."""
+"""The pages docs/transcendence*.md: every number from a file, and nothing claimed that was not run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from docs.build.tables import NOT_RUN
-from docs.build.transcendence import main, page
+from docs.build.transcendence import TEMPLATES, main, page
 from docs.build.transcendence_evidence import Evidence
 from engine.errors import MatchError
 from match.play.results import read_results
@@ -22,7 +22,7 @@ from match.studies import advantage
 from tests.match.statistics.test_verdict import EXPERT, NET, curve, simulated
 from tests.paths import ROOT
 
-TEMPLATE = (ROOT / "docs" / "build" / "transcendence.md").read_text(encoding="utf-8")
+TEMPLATE = "\n".join(path.read_text(encoding="utf-8") for path in TEMPLATES)
 POPULATION = '[[player]]\nname = "expert 1"\nbuiltin = "random"\nweakness = [{ error = "random", probability = %s }]\n'
 
 
@@ -99,9 +99,10 @@ def test_the_slope_goes_by_noise_and_figures_are_drawn(tmp_path: Path) -> None:
     experiment(tmp_path, "specialists/net", 100)
     rewards = advantage.Advantage((0.001, 0.75, 1.0), np.random.default_rng(1).random((20, 3)), np.full((3, 3), 0.5))
     (tmp_path / "specialists/net/advantage.json").write_text(json.dumps(advantage.as_json(rewards)))
-    assert main(["--results", str(tmp_path), "--out", str(tmp_path / "page.md")]) == 0
+    assert main(["--results", str(tmp_path), "--out", str(tmp_path / "pages")]) == 0
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"verdicts.png", "temperature.png", "noise.png"}
-    text = (tmp_path / "page.md").read_text()
+    assert [path.name for path in sorted((tmp_path / "pages").iterdir())] == [path.name for path in TEMPLATES]
+    text = "".join(path.read_text() for path in (tmp_path / "pages").iterdir())
     assert "figures/noise.png)" in text
     assert "specialists/net/advantage.png)" in text
     assert "20 states, one a game" in text
@@ -240,6 +241,7 @@ def test_places_that_nothing_fills_and_broken_files_are_named(tmp_path: Path) ->
         page(TEMPLATE, Evidence(tmp_path))
 
 
-def test_the_committed_page_is_that_of_the_committed_results() -> None:
-    made = page(TEMPLATE, Evidence(ROOT / "docs" / "results" / "transcendence"))
-    assert (ROOT / "docs" / "transcendence.md").read_text(encoding="utf-8") == made, "run: python -m docs.build.transcendence"
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_the_committed_pages_are_those_of_the_committed_results(template: Path) -> None:
+    made = page(template.read_text(encoding="utf-8"), Evidence(ROOT / "docs" / "results" / "transcendence"))
+    assert (ROOT / "docs" / template.name).read_text(encoding="utf-8") == made, "run: python -m docs.build.transcendence"
