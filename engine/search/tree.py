@@ -393,13 +393,16 @@ def _keys_of(board: chess.Board) -> list[Hashable]:
 
 
 def principal(node: Node) -> list[Node]:
-    """The line that one would play from ``node``: the best child, its best child, and so on."""
+    """The line that one would play from ``node``: the best child, its best child, and so on, as far as one was looked at."""
     line: list[Node] = []
     while node.children:
-        node = node.best_first()[0]
-        if not node.visits and not node.proven:
+        best = node.best_first()[0]
+        if not best.visits and not best.proven:
             break
-        line.append(node)
+        if best.proven == WON and not node.proven:  # all that were looked at lose, and the mover has others
+            break
+        line.append(best)
+        node = best
     return line
 
 

@@ -255,6 +255,20 @@ def test_where_all_moves_looked_at_lose_another_is_played() -> None:
     assert move_to_play(tree, 0.001, np.random.default_rng(1)).proven == 0
 
 
+def test_a_line_ends_where_all_moves_looked_at_lose_and_there_are_others() -> None:
+    tree = searched(chess.Board(), visits=400, evaluate=uniform)
+    line = principal(tree.root)
+    assert len(line) >= 2
+    reply = line[1]
+    for child in line[0].children:
+        child.proven, child.plies_to_end = WON, 3
+    line[0].moves.append(line[0].moves[0])  # one more that was not looked at
+    assert principal(tree.root) == line[:1]
+    line[0].proven = LOST  # but where he is lost, the line goes on to the mate
+    line[0].moves.pop()
+    assert principal(line[0])[0].proven == reply.proven == WON
+
+
 def test_a_tree_is_not_kept_for_another_game_that_came_to_the_same_position() -> None:
     board = chess.Board()
     for text in ("e2e4", "e7e5"):
