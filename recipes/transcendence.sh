@@ -11,6 +11,7 @@
 # report needs goes to docs/results/transcendence/, under OUT's name; then: python -m docs.build.transcendence.
 #
 #   ARM           net (sees the board) or blind       PRESET, TRAIN   bin/train's preset, and more options for it
+#   SEED          of one more training on the same games; its files stand beside the first's, under ARM-seed-SEED
 #   GAMES         of the experts, to learn from       MINUTES         of training
 #   ROBIN_GAMES   a pairing, to rate the experts      SWEEP_GAMES     a temperature and expert
 #   MATCH_GAMES   net against the best expert         MATCH           more options for the net's matches (--device cuda)
@@ -31,14 +32,15 @@ esac
 out=${2:-$root/runs/transcendence/$(basename "$population" .toml)}
 name=$(basename "$out")
 arm=${ARM:-net} preset=${PRESET:-laptop} games=${GAMES:-60000} minutes=${MINUTES:-45}
-work=$out/$arm
 results=${RESULTS:-$root/docs/results/transcendence}/$name
-mkdir -p "$work" "$results/$arm"
 case $arm in
 net) board= ;;
 blind) board="--board-input none" ;;
 *) echo "expected ARM=net or ARM=blind, got $arm" >&2 && exit 2 ;;
 esac
+[ -z "${SEED:-}" ] || arm=$arm-seed-$SEED
+work=$out/$arm
+mkdir -p "$work" "$results/$arm"
 
 settled games "POPULATION=$(basename "$population") $(cksum <"$population") GAMES=$games"
 settled "$arm" "PRESET=$preset MINUTES=$minutes TRAIN=${TRAIN:-}"
@@ -56,7 +58,7 @@ best=$(cat "$out/best")
 echo "$name: the best expert is $best" >&2
 
 # shellcheck disable=SC2086 # options are words
-once "$arm-train" "$root/bin/train" "$out/store" --out "$work/run" --preset "$preset" --minutes "$minutes" $board ${TRAIN:-}
+once "$arm-train" "$root/bin/train" "$out/store" --out "$work/run" --preset "$preset" --minutes "$minutes" $board ${SEED:+--seed "$SEED"} ${TRAIN:-}
 once "$arm-export" "$root/bin/export" "$work/run" --out "$work/net.onnx" --name "$arm" --store "$out/store"
 once "$arm-evaluation" "$root/bin/evaluate" "$work/run" "$out/store" --out "$work/evaluation.json"
 
@@ -96,7 +98,7 @@ judge() { # judge MATCH RESULTS [--pool FOLDER …]: the verdict of a match and 
   mkdir -p "$made" "$there"
   "$root/bin/match" verdict "$folder" --pack "$made/results.jsonl.zst" "$@" --json "$made/verdict.json" \
     --note population="$(basename "$population")" --note games="$games" --note minutes="$minutes" --note preset="$preset" \
-    --note options="$board${TRAIN:+ $TRAIN}" --note training_seconds="$seconds" \
+    --note options="$board${SEED:+ --seed $SEED}${TRAIN:+ $TRAIN}" --note training_seconds="$seconds" \
     --note date="$(date +%Y-%m-%d)" --note commit="$(git -C "$root" rev-parse --short HEAD)" \
     --note machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" >"$made/verdict.txt"
   cat "$made/verdict.txt"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,25 @@ def slope(evidence: Evidence, _: str) -> str:
     return markdown(head, rows) if rows else NOT_RUN
 
 
+def seeds(evidence: Evidence, population: str) -> str:
+    """Several trainings on the same games: each one's verdicts, and how far they lie apart."""
+    arms = {"by its votes alone": "net-votes", "as the engine plays": "net"}
+    found = {
+        arm: {e.seed: e for e in evidence.experiments() if e.population == population and e.arm == arm} for arm in arms.values()
+    }
+    trained = sorted(set[int]().union(*found.values()))
+    if len(trained) < 2:
+        return NOT_RUN
+    rows = [
+        [str(seed), *(found[arm][seed].difference if seed in found[arm] else NOT_RUN for arm in arms.values())]
+        for seed in trained
+    ]
+    elos = [[e.values["elo"] for e in of_arm.values() if e.values["elo"] is not None] for of_arm in found.values()]
+    rows.append(["*mean*", *(signed(statistics.fmean(elo)) if elo else "" for elo in elos)])
+    rows.append(["*standard deviation*", *(f"{statistics.stdev(elo):.0f}" if len(elo) > 1 else "" for elo in elos)])
+    return markdown(["seed", *(f"net − best expert, {name}, Elo (95 %)" for name in arms)], rows)
+
+
 def searching(evidence: Evidence, _: str) -> str:
     """One net by temperature, without a search and with two lengths of it."""
     columns = evidence.searches()
@@ -237,6 +257,7 @@ _FILLS: dict[str, Callable[[Evidence, str], str]] = {
     "experts": experts,
     "temperatures": temperatures,
     "slope": slope,
+    "seeds": seeds,
     "caps": people.temperatures,
     "caps-gains": people.gains,
     "one-net": people.one_net,

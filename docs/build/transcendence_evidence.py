@@ -29,12 +29,15 @@ EXPECTED = {
 """What theory says of the populations."""
 
 
+_SEED = re.compile(r"-seed-(\d+)")
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One net against the best of its experts."""
 
     name: str
-    """Folder: population, and arm (net or blind)."""
+    """Folder: population, and arm with the seed of its training where that is not 1."""
     values: dict[str, Any]
     """``match.report.verdict.as_json``."""
 
@@ -42,6 +45,17 @@ class Experiment:
     def population(self) -> str:
         """The folder that holds the arms."""
         return self.name.partition("/")[0]
+
+    @property
+    def arm(self) -> str:
+        """net, blind, or one of them by votes alone (net-votes), whatever the seed of its training."""
+        return _SEED.sub("", self.name.partition("/")[2])
+
+    @property
+    def seed(self) -> int:
+        """Of its training."""
+        found = _SEED.search(self.name)
+        return int(found[1]) if found else 1
 
     @property
     def difference(self) -> str:
@@ -126,8 +140,7 @@ class Evidence:
 
     def plies_read(self, experiment: Experiment) -> int | None:
         """In training, where its last validation was kept."""
-        arm = experiment.name.partition("/")[2].removesuffix("-votes")
-        return _last_validation(self.folder / experiment.population / arm)
+        return _last_validation(self.folder / experiment.name.removesuffix("-votes"))
 
     def _all(self, name: str) -> list[Path]:
         return sorted(self.folder.glob(f"*/*/{name}"))

@@ -62,7 +62,7 @@ def _axes(width: float = 8.0, height: float = 4.4) -> tuple[Figure, Any]:
 
 def _verdicts(evidence: Evidence) -> Figure | None:
     """Net - best expert with its interval, a line for each population that theory speaks of."""
-    measured = [e for e in evidence.experiments() if e.population in EXPECTED and e.values["elo"] is not None]
+    measured = [e for e in evidence.experiments() if e.population in EXPECTED and e.seed == 1 and e.values["elo"] is not None]
     if not measured:
         return None
     populations = list(dict.fromkeys(e.population for e in measured))
@@ -70,7 +70,7 @@ def _verdicts(evidence: Evidence) -> Figure | None:
     for e in measured:
         low, high = _bounds(e)
         colour = _COLOURS[e.values["verdict"]]
-        marker, filling, up = _MARKS[_arm(e)]
+        marker, filling, up = _MARKS[e.arm]
         place = populations.index(e.population) - up
         axes.plot([low, high], [place, place], "-", color=colour, linewidth=2)
         axes.plot(e.values["elo"], place, marker, color=colour, markerfacecolor=colour if filling == "full" else filling)
@@ -78,7 +78,7 @@ def _verdicts(evidence: Evidence) -> Figure | None:
     axes.set_yticks(range(len(populations)), [name.replace("-", " ") for name in populations])
     axes.set_ylim(len(populations) - 0.4, -0.6)
     axes.set(xlabel="net at temperature 0.001 minus its best expert, head to head (Elo, 95 %)")
-    shown = {arm: mark for arm, mark in _MARKS.items() if arm in {_arm(e) for e in measured}}
+    shown = {arm: mark for arm, mark in _MARKS.items() if arm in {e.arm for e in measured}}
     keys = [
         Line2D([], [], color="0.3", marker=m, markerfacecolor="0.3" if filling == "full" else filling, linestyle="")
         for m, filling, _ in shown.values()
@@ -96,7 +96,7 @@ def _bounds(e: Experiment) -> tuple[float, float]:
 def _temperature(evidence: Evidence) -> Figure | None:
     """Rating minus the best expert's by temperature, a line a net of the populations that theory speaks of."""
     measured = [e for e in evidence.experiments() if e.curve and e.best and e.best["elo"] is not None]
-    measured = [e for e in measured if e.population in EXPECTED]
+    measured = [e for e in measured if e.population in EXPECTED and e.seed == 1]
     if not measured:
         return None
     figure, axes = _axes()
@@ -123,13 +123,13 @@ def _band(axes: Any, points: Sequence[tuple[int, dict[str, Any]]], *, base: floa
 
 def _noise(evidence: Evidence) -> Figure | None:
     """Where transcendence begins: a line for each arm and number of games."""
-    found = [(shares, e) for shares, e in evidence.slope() if e.values["elo"] is not None]
+    found = [(shares, e) for shares, e in evidence.slope() if e.seed == 1 and e.values["elo"] is not None]
     if not found:
         return None
     figure, axes = _axes()
-    lines = sorted({(_arm(e), games_of_experts(e)) for _, e in found}, reverse=True)
+    lines = sorted({(e.arm, games_of_experts(e)) for _, e in found}, reverse=True)
     for i, (arm, games) in enumerate(lines):
-        points = [(shares, e) for shares, e in found if (_arm(e), games_of_experts(e)) == (arm, games)]
+        points = [(shares, e) for shares, e in found if (e.arm, games_of_experts(e)) == (arm, games)]
         bounds = [_bounds(e) for _, e in points]
         elo = [e.values["elo"] for _, e in points]
         errors = [
@@ -148,13 +148,9 @@ def _noise(evidence: Evidence) -> Figure | None:
     return figure
 
 
-def _arm(e: Experiment) -> str:
-    return e.name.rpartition("/")[2]
-
-
 def _label(e: Experiment) -> str:
     """For a reader who does not know the folders."""
-    return e.population.replace("-", " ") + (", blind" if _arm(e) == "blind" else "")
+    return e.population.replace("-", " ") + (", blind" if e.arm == "blind" else "")
 
 
 def _caps(evidence: Evidence) -> Figure | None:

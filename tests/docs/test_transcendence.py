@@ -12,7 +12,8 @@ import pytest
 
 from docs.build.tables import NOT_RUN
 from docs.build.transcendence import TEMPLATES, main, page
-from docs.build.transcendence_evidence import Evidence
+from docs.build.transcendence_evidence import Evidence, interval
+from docs.build.transcendence_figures import draw
 from engine.errors import MatchError
 from match.play.results import read_results
 from match.report.verdict import as_json, curve_as_json
@@ -106,6 +107,23 @@ def test_the_slope_goes_by_noise_and_figures_are_drawn(tmp_path: Path) -> None:
     assert "figures/noise.png)" in text
     assert "specialists/net/advantage.png)" in text
     assert "20 states, one a game" in text
+
+
+def test_trainings_with_other_seeds_stand_in_one_table(tmp_path: Path) -> None:
+    assert page("{{seeds: noisy}}", Evidence(tmp_path)) == NOT_RUN
+    first, second = (experiment(tmp_path, f"noisy/{arm}", elo) for arm, elo in (("net", 100), ("net-seed-2", 140)))
+    votes = experiment(tmp_path, "noisy/net-seed-2-votes", 60)
+    evidence = Evidence(tmp_path)
+    differences = [interval(found) for found in (first, second, votes)]
+    assert page("{{seeds: noisy}}", evidence).splitlines()[2:] == [
+        f"| 1 | *not run yet* | {differences[0]} |",
+        f"| 2 | {differences[2]} | {differences[1]} |",
+        f"| *mean* | {votes['elo']:+.0f} | {(first['elo'] + second['elo']) / 2:+.0f} |",
+        f"| *standard deviation* |  | {abs(first['elo'] - second['elo']) / 2**0.5:.0f} |",
+    ]
+    (tmp_path / "noisy" / "net-seed-2" / "validation.jsonl").write_text('{"plies": 2000000}\n')
+    assert page("{{verdicts}}", evidence).count("| 2.0 M |") == 2  # of the seed's two matches
+    assert draw(evidence)
 
 
 def test_what_a_low_temperature_gains_with_a_search(tmp_path: Path) -> None:
