@@ -1,4 +1,4 @@
-"""The strength dial: for a wanted strength, the rating told to the net, the temperature, and the evaluations for each move.
+"""The strength dial: for a wanted strength, the net's rating input, the temperature, and the evaluations for each move.
 
 A dial belongs to one net: its points were measured by matches, and lie in the net's metadata (docs/strength.md). Knows how to
 read one, its range, and what lies between two points. Does not know how points are measured (``export.dial``), or options.

@@ -2,7 +2,7 @@
 
     python -m export.dial models/mine.onnx --players population.toml --ratings curve.json
 
-Knows the players (told a rating, at a temperature, with so many evaluations a move), the ratings that ``bin/match curve``
+Knows the players (a rating input, a temperature, so many evaluations a move), the ratings that ``bin/match curve``
 found for them, and how both become points of rising strength. Does not know how a dial is read (``engine.dial``).
 recipes/dial.sh plays the matches.
 """

@@ -3,8 +3,8 @@
 #
 #   recipes/dial.sh [NET] [OUT]     NET: an .onnx file, which is given its dial (default: the one that ships)
 #
-#   SETTINGS="800:1 … 2200:0.1"      rating told:temperature, the weakest first     SCALE=lichess   of these ratings
-#   SEARCH="1:0,1,2 … 1024:4,5"      evaluations a move:Stockfish levels to meet    STRONG=2500:fide the rating told then, and its scale
+#   SETTINGS="800:1 … 2200:0.1"      rating:temperature, the weakest first     SCALE=lichess   of these ratings
+#   SEARCH="1:0,1,2 … 1024:4,5"      evaluations a move:Stockfish levels to meet    STRONG=2500:fide rating to condition on then, and its scale
 #   GAMES=60, CHECK_GAMES=60         a pairing while measuring and checking
 #   SEARCH_GAMES, CHECK_SEARCH_GAMES the same of those with a search (as many)
 #   RESULTS                          where the result files go (default: NET.dial)  MATCH           more options for the matches
@@ -31,7 +31,7 @@ digest=$("$python" -c 'import sys, pathlib; from engine.net_file import digest; 
 player() { # player RATING SCALE TEMPERATURE EVALUATIONS: a player of the net, in TOML
   searching=
   [ "$4" = 1 ] || searching=" nodes=$4"
-  printf '[[player]]\nname = "told %s T=%s%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = %s\nnodes = %s\n\n' \
+  printf '[[player]]\nname = "as %s T=%s%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = %s\nnodes = %s\n\n' \
     "$1" "$3" "$searching" "$(toml_text "$net")" "$1" "$2" "$3" "$4"
 }
 

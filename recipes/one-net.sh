@@ -19,7 +19,7 @@ net=$(CDPATH= cd -- "$(dirname -- "$net")" && pwd)/$(basename "$net")
 
 for rating in ${RATINGS:-1000 1300 1500 2000}; do
   for temperature in 1 0.001; do
-    printf '[[player]]\nname = "told %s T=%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
+    printf '[[player]]\nname = "as %s T=%s"\nnet = %s\nrating = %s\nscale = "%s"\ntemperature = %s\n\n' \
       "$rating" "$temperature" "$(toml_text "$net")" "$rating" "${SCALE:-lichess}" "$temperature"
   done
 done >"$out/population.toml"

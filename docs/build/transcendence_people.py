@@ -66,7 +66,7 @@ def one_net(evidence: Evidence, _: str) -> str:
     rows = []
     for name in names:
         curve = dict(curve_of(ratings, name))
-        rows.append([name.removeprefix("told "), *(rated(curve[t]) if t in curve else "?" for t in (_WARM, _COLD))])
+        rows.append([name.split()[-1], *(rated(curve[t]) if t in curve else "?" for t in (_WARM, _COLD))])
     return markdown(["conditioned on", "at T=1", "at T=0.001"], rows)
 
 

@@ -82,21 +82,21 @@ class Likeness:
     temperature: float
     plies: int
     top1: float
-    """Share of plies whose move is the likeliest, told the setting's rating."""
-    top1_untold: float
+    """Share of plies whose move is the likeliest, conditioned on the setting's rating."""
+    top1_without: float
     top1_gain_error: float
-    """Of ``top1 - top1_untold``."""
+    """Of ``top1 - top1_without``."""
     nll: float
-    """-log p(move played) at temperature 1, told the setting's rating."""
-    nll_untold: float
+    """-log p(move played) at temperature 1, conditioned on the setting's rating."""
+    nll_without: float
     nll_gain_error: float
-    """Of ``nll_untold - nll``."""
+    """Of ``nll_without - nll``."""
     nll_own: float
     """Told both players' own ratings."""
     nll_own_error: float
     """Of ``nll - nll_own``."""
     nll_played: float
-    """As the setting plays: told its rating, at its temperature, legal moves only."""
+    """As the setting plays: conditioned on its rating, at its temperature, legal moves only."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -167,13 +167,13 @@ def measure(net: Transformer, held_out: Validation, setting: Setting, *, most: i
     row = np.nonzero(plies)[0]
     bucket = rating_bucket(setting.rating)
     conditioned = judge(net, chosen, plies, ratings=(bucket, bucket, setting.scale))
-    untold = judge(net, chosen, plies, ratings=(0, 0, 0))
+    without = judge(net, chosen, plies, ratings=(0, 0, 0))
     own = judge(net, chosen, plies, ratings=None)
-    top1, top1_untold, nll, nll_untold, nll_own = (
+    top1, top1_without, nll, nll_without, nll_own = (
         conditioned.top1(),
-        untold.top1(),
+        without.top1(),
         conditioned.nll(1.0),
-        untold.nll(1.0),
+        without.nll(1.0),
         own.nll(1.0),
     )
     return Likeness(
@@ -181,11 +181,11 @@ def measure(net: Transformer, held_out: Validation, setting: Setting, *, most: i
         temperature=setting.temperature,
         plies=int(plies.sum()),
         top1=float(top1.mean()),
-        top1_untold=float(top1_untold.mean()),
-        top1_gain_error=_error(top1 - top1_untold, row),
+        top1_without=float(top1_without.mean()),
+        top1_gain_error=_error(top1 - top1_without, row),
         nll=float(nll.mean()),
-        nll_untold=float(nll_untold.mean()),
-        nll_gain_error=_error(nll_untold - nll, row),
+        nll_without=float(nll_without.mean()),
+        nll_gain_error=_error(nll_without - nll, row),
         nll_own=float(nll_own.mean()),
         nll_own_error=_error(nll - nll_own, row),
         nll_played=float(conditioned.nll_played(max(setting.temperature, 1e-3)).mean()),
@@ -234,8 +234,8 @@ def likeness_table(measured: Sequence[Likeness]) -> str:
         "own    gain               as played"
     ]
     for s in measured:
-        top1 = f"{s.top1:11.1%}  {s.top1_untold:6.1%}  {100 * (s.top1 - s.top1_untold):+5.2f} ± {196 * s.top1_gain_error:.2f}"
-        nll = f"{s.nll:10.4f}  {s.nll_untold:.4f}  {s.nll_untold - s.nll:+.4f} ± {1.96 * s.nll_gain_error:.4f}"
+        top1 = f"{s.top1:11.1%}  {s.top1_without:6.1%}  {100 * (s.top1 - s.top1_without):+5.2f} ± {196 * s.top1_gain_error:.2f}"
+        nll = f"{s.nll:10.4f}  {s.nll_without:.4f}  {s.nll_without - s.nll:+.4f} ± {1.96 * s.nll_gain_error:.4f}"
         own = f"{s.nll_own:.4f}  {s.nll - s.nll_own:+.4f} ± {1.96 * s.nll_own_error:.4f}"
         lines.append(f"{s.rating:14}  {s.temperature:11.2f}  {s.plies:6,}  {top1}  {nll}  {own}  {s.nll_played:9.4f}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Human-likeness by setting: the right players' plies, told what was said, and nothing else changed."""
+"""Human-likeness by setting: the right players' plies, conditioned on what was said, and nothing else changed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_plies_are_those_of_players_near_the_setting_on_its_scale(rows: Rows
     assert not plies_of(rows, Setting(rating, 2, 1.0)).any()
 
 
-def test_losses_are_those_of_the_net_told_so_and_the_rows_stay_as_they_were(
+def test_losses_are_those_of_the_net_conditioned_so_and_the_rows_stay_as_they_were(
     held_out: Validation, rows: Rows, net: Transformer
 ) -> None:
     rating = _a_rating(rows)
@@ -60,7 +60,7 @@ def test_losses_are_those_of_the_net_told_so_and_the_rows_stay_as_they_were(
     moves, board, state, ratings, segments = inputs_of(rows, torch.device("cpu"))
     told = torch.tensor([rating_bucket(rating)] * 2 + [1]).expand_as(ratings)
     targets = torch.from_numpy(rows.targets.astype(np.int64))[theirs]
-    for values, loss in ((told, found.nll), (torch.zeros_like(ratings), found.nll_untold), (ratings, found.nll_own)):
+    for values, loss in ((told, found.nll), (torch.zeros_like(ratings), found.nll_without), (ratings, found.nll_own)):
         with torch.inference_mode():
             logits = net(moves, board, state, values, segments)[0][theirs]
         assert loss == pytest.approx(float(F.cross_entropy(logits, targets)), rel=1e-4)
@@ -72,7 +72,7 @@ def test_losses_are_those_of_the_net_told_so_and_the_rows_stay_as_they_were(
     played = [-float(F.log_softmax(row[mask] / 0.5, 0)[mask[:move].sum()]) for row, mask, move in masked]
     assert found.nll_played == pytest.approx(np.mean(played), rel=1e-4)
     assert found.nll_played < float(F.cross_entropy(logits / 0.5, targets)), "some of it was for illegal moves"
-    assert found.nll != found.nll_untold
+    assert found.nll != found.nll_without
     assert 0 <= found.top1 <= 1
 
 
@@ -98,7 +98,7 @@ def test_a_rating_that_nobody_has_is_an_error(held_out: Validation, net: Transfo
 def test_the_table_has_a_line_for_each_setting(held_out: Validation, rows: Rows, net: Transformer) -> None:
     found = measure(net, held_out, Setting(_a_rating(rows), 1, 0.5), most=500)
     assert len(likeness_table([found, found]).splitlines()) == 3
-    assert f"{found.nll_untold - found.nll:+.4f}" in likeness_table([found])
+    assert f"{found.nll_without - found.nll:+.4f}" in likeness_table([found])
 
 
 def test_judging_all_rows_with_their_own_ratings_is_the_nets_own_answer(
