@@ -21,7 +21,7 @@ _ARMS = {
     "net": "as the engine plays",
     "net-votes": "by its votes alone",
     "blind": "blind, as the engine plays",
-    "blind-votes": "blind, votes",
+    "blind-votes": "blind, by its votes",
 }
 _MARKS = {
     "net": ("o", "full", 0.13),
