@@ -11,7 +11,7 @@
 # report needs goes to docs/results/transcendence/, under OUT's name; then: python -m docs.build.transcendence.
 #
 #   ARM           net (sees the board) or blind       PRESET, TRAIN   bin/train's preset, and more options for it
-#   SEED          of one more training on the same games; its files stand beside the first's, under ARM-seed-SEED
+#   SEED          2, 3 …: one more training on the same games; its files stand beside the first's, under ARM-seed-SEED
 #   GAMES         of the experts, to learn from       MINUTES         of training
 #   ROBIN_GAMES   a pairing, to rate the experts      SWEEP_GAMES     a temperature and expert
 #   MATCH_GAMES   net against the best expert         MATCH           more options for the net's matches (--device cuda)

@@ -23,13 +23,7 @@ _ARMS = {
     "blind": "blind, as the engine plays",
     "blind-votes": "blind, by its votes",
 }
-_MARKS = {
-    "net": ("o", "full", 0.13),
-    "net-votes": ("o", "white", -0.13),
-    "blind": ("s", "full", 0.13),
-    "blind-votes": ("s", "white", -0.13),
-}
-"""Of an arm: marker, its filling, and how far above the population's line it stands."""
+"""Names of the arms. Squares are blind nets; hollow marks, below the line of the others, are votes alone."""
 
 
 def draw(evidence: Evidence) -> list[Path]:
@@ -70,22 +64,23 @@ def _verdicts(evidence: Evidence) -> Figure | None:
     for e in measured:
         low, high = _bounds(e)
         colour = _COLOURS[e.values["verdict"]]
-        marker, filling, up = _MARKS[e.arm]
-        place = populations.index(e.population) - up
+        place = populations.index(e.population) + (0.13 if e.arm.endswith("-votes") else -0.13)
         axes.plot([low, high], [place, place], "-", color=colour, linewidth=2)
-        axes.plot(e.values["elo"], place, marker, color=colour, markerfacecolor=colour if filling == "full" else filling)
+        axes.plot(e.values["elo"], place, **_mark(e.arm, colour))
     axes.axvline(0, color="0.3", linewidth=0.8)
     axes.set_yticks(range(len(populations)), [name.replace("-", " ") for name in populations])
     axes.set_ylim(len(populations) - 0.4, -0.6)
     axes.set(xlabel="net at temperature 0.001 minus its best expert, head to head (Elo, 95 %)")
-    shown = {arm: mark for arm, mark in _MARKS.items() if arm in {e.arm for e in measured}}
-    keys = [
-        Line2D([], [], color="0.3", marker=m, markerfacecolor="0.3" if filling == "full" else filling, linestyle="")
-        for m, filling, _ in shown.values()
-    ]
+    shown = [arm for arm in _ARMS if arm in {e.arm for e in measured}]
+    keys = [Line2D([], [], linestyle="", **_mark(arm, "0.3")) for arm in shown]
     figure.legend(keys, [_ARMS[arm] for arm in shown], fontsize=8, loc="outside lower center", ncols=4)
     axes.grid(axis="x", alpha=0.3)
     return figure
+
+
+def _mark(arm: str, colour: str) -> dict[str, Any]:
+    filling = "white" if arm.endswith("-votes") else colour
+    return {"marker": "s" if arm.startswith("blind") else "o", "color": colour, "markerfacecolor": filling}
 
 
 def _bounds(e: Experiment) -> tuple[float, float]:
